@@ -1,0 +1,1 @@
+//! Helpers of reference evaluation: walking indices of row-major tensors.
