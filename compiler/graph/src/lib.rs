@@ -1,1 +1,19 @@
-//! Placeholder while the workspace is laid out.
+//! The graph: SSA values and nodes over the closed operator set, with a builder, verifier, text form and reference evaluator.
+//!
+//! # Invariants
+//! - A [`Graph`] is plain data: no interior mutability, no MLIR, no file access.
+//! - Nodes stand in an order in which every value and every symbol is defined before it is used.
+//! - Regions of control flow are closed: they see only their own parameters.
+//! - Every node knows where in the user's model it comes from.
+//!
+//! Start reading at [`Graph`], then [`Builder`].
+
+mod builder;
+mod contents;
+mod graph;
+mod order;
+
+pub use builder::{BuildError, Builder};
+pub use contents::is_non_negative;
+pub use graph::{Graph, Node, Port, ValueId, ValueInfo};
+pub use order::{eliminate_dead, sort};
