@@ -39,6 +39,7 @@ def export_one(entry):
     start = time.monotonic()
     if "package" in entry["origin"]:
         fetch.fetch([entry])
+    torch.manual_seed(0)
     write_onnx(architectures.ALL[entry["name"]](), catalog.model_path(entry))
     print(f"{entry['name']}: exported in {time.monotonic() - start:.0f} s", file=sys.stderr)
 
