@@ -14,14 +14,23 @@
 
 mod builder;
 mod dtype_text;
+mod error;
+mod file;
 mod host_op;
 mod ids;
+mod io;
 mod kernels;
 mod manifest;
 mod program;
+mod refs;
 mod step;
+#[cfg(test)]
+mod tests;
+mod validate;
 
 pub use builder::ProgramBuilder;
+pub use error::Error;
+pub use file::{FORMAT_VERSION, MAGIC};
 pub use host_op::{F32, HostOp};
 pub use ids::{BlockId, BufferId, CodeId, DimId, KernelId, NodeId, SymbolId, ViewId, WeightId};
 pub use kernels::{HostKernel, HostUnit, Import, Kernels, PtxKernel};

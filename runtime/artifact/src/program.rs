@@ -43,7 +43,7 @@ pub struct Buffer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Place {
     /// The run's arena: shared with buffers whose lifetimes do not overlap. A buffer lives from the first to the last
-    /// step of the entry block that uses it, nested blocks included.
+    /// step that uses it; if a step of a loop's body uses it, during the whole of the loop.
     Arena,
     /// A constant of the artifact; never written.
     Weight(WeightId),
