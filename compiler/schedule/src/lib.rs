@@ -1,1 +1,20 @@
-//! Placeholder while the workspace is laid out.
+//! The plan: which nodes share a kernel, which values live in memory, and in which order things run.
+//!
+//! # Invariants
+//! - Pure data in and out: no MLIR, no target details beyond [`class`](Class).
+//! - Every node is computed by exactly one step, or (if cheap) inside every kernel that reads it; nothing is lost.
+//! - A kernel has at most one anchor (reduction, contraction, window), and evaluates it once for each result element.
+//! - Steps stand in an order in which they can run; they name nodes and values of the graph that the plan is for.
+//!
+//! Start reading at [`plan`], then `fusion.rs`.
+
+mod class;
+mod collapse;
+mod fusion;
+mod plan;
+mod strided;
+
+pub use class::{Class, class, is_unit_reshape};
+pub use collapse::{Groups, broadcast_strides, collapse};
+pub use plan::{Plan, Region, Step, Store, plan};
+pub use strided::{Strided, row_major, strided};

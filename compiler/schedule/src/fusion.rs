@@ -1,0 +1,245 @@
+//! Which nodes share a kernel.
+//!
+//! Nodes are visited from the last to the first. A node joins the kernel of its readers if they all are in one kernel
+//! and may compute it in place; a cheap node joins every kernel that reads it; any other is the root of a new kernel.
+
+use crate::class::{Class, class, is_cheap, is_unit_reshape};
+use crate::collapse::{Groups, broadcast_strides};
+use crate::plan::{Region, Store, part_store};
+use graph::{Graph, Node, ValueId};
+use ops::{Op, UnaryKind};
+use std::collections::BTreeMap;
+use tensor::Dim;
+
+/// Kernels with more nodes than this gain little and compile slowly.
+const MAX_MEMBERS: usize = 48;
+/// A cheap node with more readers than this is computed once and stored.
+const MAX_COPIES: usize = 4;
+
+struct Kernel {
+    root: usize,
+    members: Vec<usize>,
+    anchor: Option<usize>,
+    /// Members that are computed once for each result element, at its own index (but for axes of size 1).
+    direct: Vec<usize>,
+}
+
+/// The result of fusion.
+pub(crate) struct Fusion {
+    kernels: BTreeMap<usize, Kernel>,
+    /// Concatenation parts that a kernel writes in place: root node to (concatenation, operand).
+    parts: BTreeMap<usize, (usize, usize)>,
+    producers: Vec<Option<usize>>,
+}
+
+impl Fusion {
+    pub(crate) fn is_root(&self, idx: usize) -> bool {
+        self.kernels.contains_key(&idx)
+    }
+
+    pub(crate) fn writes_part(&self, concat: usize, at: usize) -> bool {
+        self.parts.values().any(|part| *part == (concat, at))
+    }
+
+    /// The kernel whose root this node is.
+    pub(crate) fn region(&self, graph: &Graph, root: usize) -> Option<Region> {
+        let kernel = self.kernels.get(&root)?;
+        let mut members = kernel.members.clone();
+        members.sort_unstable();
+        let result = graph.nodes[root].outputs[0];
+        let mut leaves: Vec<ValueId> = Vec::new();
+        for operand in members.iter().flat_map(|idx| &graph.nodes[*idx].inputs) {
+            let inside = self.producers[operand.index()].is_some_and(|idx| members.binary_search(&idx).is_ok());
+            if !inside && !leaves.contains(operand) {
+                leaves.push(*operand);
+            }
+        }
+        let store = match self.parts.get(&root) {
+            Some((concat, at)) => part_store(graph, *concat, *at),
+            None => Store { value: result, part: None },
+        };
+        Some(Region { members, anchor: kernel.anchor, result, store, leaves })
+    }
+}
+
+/// Assigns every node that can be in a kernel to one or more.
+pub(crate) fn fuse(graph: &Graph) -> Fusion {
+    let users = graph.users();
+    let mut fusion = Fusion { kernels: BTreeMap::new(), parts: BTreeMap::new(), producers: graph.producers() };
+    // For each node, the kernels that compute it.
+    let mut homes: Vec<Vec<usize>> = vec![Vec::new(); graph.nodes.len()];
+    for (idx, node) in graph.nodes.iter().enumerate().rev() {
+        if !matches!(class(graph, node), Class::Elementwise | Class::Movement | Class::Anchor) {
+            continue;
+        }
+        let readers = &users[node.outputs[0].index()];
+        let kernels = reader_kernels(graph, node, readers, &homes);
+        let joins = match &kernels {
+            Some(kernels) if kernels.len() == 1 => may_join(graph, &fusion.kernels[&kernels[0]], idx, readers),
+            Some(kernels) if kernels.len() <= MAX_COPIES && is_copied(graph, node) => {
+                kernels.iter().all(|root| may_join(graph, &fusion.kernels[root], idx, readers))
+            }
+            _ => false,
+        };
+        let (true, Some(kernels)) = (joins, kernels) else {
+            start_kernel(graph, &mut fusion, idx, readers);
+            homes[idx] = vec![idx];
+            continue;
+        };
+        for root in &kernels {
+            if let Some(kernel) = fusion.kernels.get_mut(root) {
+                join(graph, kernel, idx, readers);
+            }
+        }
+        homes[idx] = kernels;
+    }
+    fusion
+}
+
+/// The kernels of all readers, or `None` if the value must be in memory.
+fn reader_kernels(graph: &Graph, node: &Node, readers: &[usize], homes: &[Vec<usize>]) -> Option<Vec<usize>> {
+    let value = node.outputs[0];
+    if graph.is_output(value) || readers.is_empty() {
+        return None;
+    }
+    let mut kernels = Vec::new();
+    for reader in readers {
+        if homes[*reader].is_empty() {
+            return None;
+        }
+        kernels.extend(homes[*reader].iter().copied());
+    }
+    kernels.sort_unstable();
+    kernels.dedup();
+    Some(kernels)
+}
+
+fn start_kernel(graph: &Graph, fusion: &mut Fusion, idx: usize, readers: &[usize]) {
+    let anchor = (class(graph, &graph.nodes[idx]) == Class::Anchor).then_some(idx);
+    fusion.kernels.insert(idx, Kernel { root: idx, members: vec![idx], anchor, direct: vec![idx] });
+    let value = graph.nodes[idx].outputs[0];
+    let [reader] = readers else { return };
+    let concat = &graph.nodes[*reader];
+    let is_alias = matches!(graph.nodes[idx].op, Op::Reshape(_));
+    if matches!(concat.op, Op::Concat(_)) && !graph.is_output(value) && !is_alias {
+        if let Some(at) = concat.inputs.iter().position(|v| *v == value) {
+            fusion.parts.insert(idx, (*reader, at));
+        }
+    }
+}
+
+/// Whether a node is computed again in each of several kernels rather than stored.
+fn is_copied(graph: &Graph, node: &Node) -> bool {
+    let big = node.inputs.iter().filter(|v| graph.ty(**v).num_elements() == graph.ty(node.outputs[0]).num_elements());
+    is_cheap(&node.op) && (matches!(node.op, Op::Broadcast(_) | Op::Iota(_) | Op::Reshape(_)) || big.count() <= 1)
+}
+
+fn may_join(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> bool {
+    let node = &graph.nodes[idx];
+    let inside: Vec<usize> = readers.iter().copied().filter(|r| kernel.members.contains(r)).collect();
+    if kernel.members.len() >= MAX_MEMBERS {
+        return false;
+    }
+    // A reshape as root is an alias of memory, so its operand has to be there.
+    if matches!(graph.nodes[kernel.root].op, Op::Reshape(_)) {
+        return false;
+    }
+    match class(graph, node) {
+        Class::Anchor => may_anchor(graph, kernel, idx, &inside),
+        Class::Elementwise | Class::Movement => inside.iter().all(|reader| may_feed(graph, node, *reader)),
+        _ => false,
+    }
+}
+
+/// Whether a kernel may take this node as its anchor: it has none, and each result element needs it once.
+fn may_anchor(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> bool {
+    let node = &graph.nodes[idx];
+    if kernel.anchor.is_some() || !readers.iter().all(|r| kernel.direct.contains(r) && passes_index(graph, *r)) {
+        return false;
+    }
+    let root = graph.nodes[kernel.root].outputs[0];
+    let (shape, root_shape) = (&graph.ty(node.outputs[0]).shape, &graph.ty(root).shape);
+    match &node.op {
+        Op::Conv(_) => shape == root_shape && spatial_axes_are_even(graph, kernel, shape),
+        Op::Dot(_) => shape == root_shape && no_movement(graph, kernel),
+        _ => true,
+    }
+}
+
+/// Contractions are computed tile by tile, so what follows must address each operand by the result's own axes.
+fn no_movement(graph: &Graph, kernel: &Kernel) -> bool {
+    kernel.members.iter().all(|m| match graph.nodes[*m].op {
+        Op::Broadcast(_) => !kernel_contains_producer(graph, kernel, graph.nodes[*m].inputs[0]),
+        _ => class(graph, &graph.nodes[*m]) == Class::Elementwise,
+    })
+}
+
+fn kernel_contains_producer(graph: &Graph, kernel: &Kernel, value: ValueId) -> bool {
+    kernel.members.iter().any(|m| graph.nodes[*m].outputs.contains(&value))
+}
+
+/// For a convolution: what follows must walk all spatial axes in one stride or repeat along all of them.
+fn spatial_axes_are_even(graph: &Graph, kernel: &Kernel, shape: &[Dim]) -> bool {
+    let groups = Groups::of(shape, &[0, 1, 2]);
+    no_movement(graph, kernel)
+        && kernel.members.iter().all(|m| {
+            let node = &graph.nodes[*m];
+            let operands: Vec<ValueId> = match node.op {
+                Op::Broadcast(_) => vec![node.inputs[0]],
+                _ => vec![],
+            };
+            operands.iter().all(|v| broadcast_strides(&graph.ty(*v).shape, shape, &groups).is_some())
+        })
+}
+
+/// Whether a reader's index is its operand's own (but for axes of size 1).
+fn passes_index(graph: &Graph, reader: usize) -> bool {
+    let node = &graph.nodes[reader];
+    class(graph, node) == Class::Elementwise || is_unit_reshape(graph, node)
+}
+
+/// Whether a node may be computed where `reader` needs its elements.
+fn may_feed(graph: &Graph, node: &Node, reader: usize) -> bool {
+    let target = &graph.nodes[reader];
+    let is_view = matches!(node.op, Op::Transpose(_) | Op::Slice(_) | Op::Broadcast(_)) || is_unit_reshape(graph, node);
+    match &target.op {
+        Op::Dot(_) => is_view && !is_dynamic_broadcast(graph, node),
+        Op::Conv(_) => false,
+        Op::Pool(_) | Op::PoolArgMax(_) => false,
+        Op::Broadcast(_) => is_cheap(&node.op) || is_uniform_per_row(graph, target),
+        Op::Gather(_) | Op::GatherElements(_) | Op::GatherNd(_) => is_cheap(&node.op),
+        _ => !is_wasted(graph, node, target),
+    }
+}
+
+/// A broadcast that repeats along the last axis: what it reads is computed once for each row.
+fn is_uniform_per_row(graph: &Graph, broadcast: &Node) -> bool {
+    let from = &graph.ty(broadcast.inputs[0]).shape;
+    from.last().is_none_or(|last| *last == Dim::from(1))
+}
+
+fn is_dynamic_broadcast(graph: &Graph, node: &Node) -> bool {
+    let (Op::Broadcast(_), [x]) = (&node.op, &node.inputs[..]) else { return false };
+    let (from, to) = (&graph.ty(*x).shape, &graph.ty(node.outputs[0]).shape);
+    broadcast_strides(from, to, &Groups::separate(to)).is_none()
+}
+
+/// Expensive functions are not computed for elements that padding would throw away or that gather nothing.
+fn is_wasted(graph: &Graph, node: &Node, reader: &Node) -> bool {
+    let grows = graph.ty(reader.outputs[0]).num_elements() != graph.ty(node.outputs[0]).num_elements();
+    let costly = matches!(&node.op, Op::Unary(op) if op.kind != UnaryKind::Neg);
+    matches!(reader.op, Op::Pad(_)) && grows && costly
+}
+
+fn join(graph: &Graph, kernel: &mut Kernel, idx: usize, readers: &[usize]) {
+    let node = &graph.nodes[idx];
+    let inside: Vec<usize> = readers.iter().copied().filter(|r| kernel.members.contains(r)).collect();
+    let before_anchor = kernel.anchor.is_some_and(|a| inside.iter().any(|r| *r == a || !kernel.direct.contains(r)));
+    if class(graph, node) == Class::Anchor {
+        kernel.anchor = Some(idx);
+    }
+    if !before_anchor && inside.iter().all(|r| kernel.direct.contains(r) && passes_index(graph, *r)) {
+        kernel.direct.push(idx);
+    }
+    kernel.members.push(idx);
+}
