@@ -58,7 +58,7 @@ def to_unit(image):
 
 def line_for_recognition(_session):
     line = line_bgr()
-    width = int(np.ceil(48 * line.shape[1] / line.shape[0]))
+    width = 48 * line.shape[1] // line.shape[0]
     return {"x": to_unit(np.rint(resize(line, 48, width)))}
 
 
