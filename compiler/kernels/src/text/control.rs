@@ -1,0 +1,291 @@
+//! Functions, loops and branches, their bodies written by closures.
+
+use std::fmt::Write;
+
+use super::writer::{List, Types};
+use super::{Ty, Val, Writer};
+
+/// Which dialect's function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FunctionKind {
+    /// `func.func`.
+    Func,
+    /// `llvm.func`; at most one result.
+    Llvm,
+    /// `gpu.func ... kernel`, inside a `gpu.module`; no result.
+    Kernel,
+}
+
+/// A parameter: its type and its attributes (text of a dictionary without braces, for example `llvm.noalias`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Param<'a> {
+    /// Type.
+    pub ty: Ty,
+    /// Attributes; empty for none.
+    pub attrs: &'a str,
+}
+
+impl<'a> Param<'a> {
+    /// A parameter without attributes.
+    pub fn of(ty: Ty) -> Param<'a> {
+        Param { ty, attrs: "" }
+    }
+
+    /// A parameter with attributes.
+    pub fn with(ty: Ty, attrs: &'a str) -> Param<'a> {
+        Param { ty, attrs }
+    }
+}
+
+/// The signature of a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Function<'a> {
+    /// Dialect.
+    pub kind: FunctionKind,
+    /// Symbol name without `@`.
+    pub name: &'a str,
+    /// Parameters.
+    pub params: &'a [Param<'a>],
+    /// Results.
+    pub results: &'a [Ty],
+    /// Attributes; text of a dictionary without braces, empty for none.
+    pub attrs: &'a str,
+}
+
+impl<'a> Function<'a> {
+    /// A `func.func` without results.
+    pub fn host(name: &'a str, params: &'a [Param<'a>]) -> Function<'a> {
+        Function {
+            kind: FunctionKind::Func,
+            name,
+            params,
+            results: &[],
+            attrs: "",
+        }
+    }
+
+    /// A GPU kernel.
+    pub fn kernel(name: &'a str, params: &'a [Param<'a>]) -> Function<'a> {
+        Function {
+            kind: FunctionKind::Kernel,
+            ..Function::host(name, params)
+        }
+    }
+
+    fn header(&self, args: &[Val]) -> String {
+        let mut text = String::from(match self.kind {
+            FunctionKind::Func => "func.func ",
+            FunctionKind::Llvm => "llvm.func ",
+            FunctionKind::Kernel => "gpu.func ",
+        });
+        write!(text, "@{}(", self.name).expect("writing to a string");
+        for (i, (arg, param)) in args.iter().zip(self.params).enumerate() {
+            write!(
+                text,
+                "{}{arg}: {}",
+                if i == 0 { "" } else { ", " },
+                param.ty
+            )
+            .expect("writing to a string");
+            if !param.attrs.is_empty() {
+                write!(text, " {{{}}}", param.attrs).expect("writing to a string");
+            }
+        }
+        text.push(')');
+        match self.results {
+            [] => {}
+            [one] => write!(text, " -> {one}").expect("writing to a string"),
+            many => {
+                write!(text, " -> ({})", Types(many.iter().copied())).expect("writing to a string")
+            }
+        }
+        if self.kind == FunctionKind::Kernel {
+            text.push_str(" kernel");
+        }
+        if !self.attrs.is_empty() {
+            write!(text, " attributes {{{}}}", self.attrs).expect("writing to a string");
+        }
+        text
+    }
+
+    fn terminator(&self) -> &'static str {
+        match self.kind {
+            FunctionKind::Func => "return",
+            FunctionKind::Llvm => "llvm.return",
+            FunctionKind::Kernel => "gpu.return",
+        }
+    }
+}
+
+impl Writer {
+    /// A function; the body returns the results.
+    pub fn function(
+        &mut self,
+        f: Function<'_>,
+        body: impl FnOnce(&mut Writer, &[Val]) -> Vec<Val>,
+    ) {
+        let args: Vec<Val> = f.params.iter().map(|p| self.fresh(p.ty)).collect();
+        self.open(f.header(&args));
+        self.open_frame();
+        let results = body(self, &args);
+        self.terminator(f.terminator(), &results);
+        self.close_frame();
+        self.close("}");
+    }
+
+    /// `scf.for` from `lo` below `hi`. The body gets the loop variable and the carried values and returns their next
+    /// values; the loop returns their last.
+    pub fn for_loop(
+        &mut self,
+        lo: Val,
+        hi: Val,
+        step: Val,
+        inits: &[Val],
+        body: impl FnOnce(&mut Writer, Val, &[Val]) -> Vec<Val>,
+    ) -> Vec<Val> {
+        let results = self.fresh_like(inits);
+        let iv = self.fresh(lo.ty);
+        let args = self.fresh_like(inits);
+        let mut header = assignment(&results);
+        write!(header, "scf.for {iv} = {lo} to {hi} step {step}").expect("writing to a string");
+        if !inits.is_empty() {
+            header.push_str(&carried(" iter_args", &args, inits));
+            write!(header, " -> ({})", types(inits)).expect("writing to a string");
+        }
+        if lo.ty != Ty::INDEX {
+            write!(header, " : {}", lo.ty).expect("writing to a string");
+        }
+        self.open(header);
+        let next = body(self, iv, &args);
+        self.yield_like(inits, &next);
+        self.close("}");
+        results
+    }
+
+    /// `scf.if` with results of these types; each arm returns them.
+    pub fn if_else(
+        &mut self,
+        cond: Val,
+        tys: &[Ty],
+        yes: impl FnOnce(&mut Writer) -> Vec<Val>,
+        no: impl FnOnce(&mut Writer) -> Vec<Val>,
+    ) -> Vec<Val> {
+        let results: Vec<Val> = tys.iter().map(|&ty| self.fresh(ty)).collect();
+        let mut header = assignment(&results);
+        write!(header, "scf.if {cond}").expect("writing to a string");
+        if !tys.is_empty() {
+            write!(header, " -> ({})", types(&results)).expect("writing to a string");
+        }
+        self.open(header);
+        let a = yes(self);
+        self.yield_like(&results, &a);
+        self.middle("} else {");
+        let b = no(self);
+        self.yield_like(&results, &b);
+        self.close("}");
+        results
+    }
+
+    /// `scf.if` without results and without an else.
+    pub fn if_then(&mut self, cond: Val, body: impl FnOnce(&mut Writer)) {
+        self.open(format_args!("scf.if {cond}"));
+        body(self);
+        self.close("}");
+    }
+
+    /// `scf.while`: `cond` gets the carried values and returns whether to go on and the values to go on with (of the
+    /// same types); `body` gets those and returns the next ones.
+    pub fn while_loop(
+        &mut self,
+        inits: &[Val],
+        cond: impl FnOnce(&mut Writer, &[Val]) -> (Val, Vec<Val>),
+        body: impl FnOnce(&mut Writer, &[Val]) -> Vec<Val>,
+    ) -> Vec<Val> {
+        let results = self.fresh_like(inits);
+        let (before, after) = (self.fresh_like(inits), self.fresh_like(inits));
+        let head = format!(
+            "{}scf.while{}",
+            assignment(&results),
+            carried(" ", &before, inits)
+        );
+        self.open(format_args!("{head} : ({0}) -> ({0})", types(inits)));
+        let (go, vals) = cond(self, &before);
+        match vals.is_empty() {
+            true => self.stmt(format_args!("scf.condition({go})")),
+            false => self.stmt(format_args!(
+                "scf.condition({go}) {} : {}",
+                List(&vals),
+                types(&vals)
+            )),
+        }
+        self.middle("} do {");
+        self.block_args(&after);
+        let next = body(self, &after);
+        self.yield_like(inits, &next);
+        self.close("}");
+        results
+    }
+
+    /// `func.call` of a function with at most one result... or several.
+    pub fn call(&mut self, name: &str, args: &[Val], results: &[Ty]) -> Vec<Val> {
+        let text = format!(
+            "func.call @{name}({}) : ({}) -> ({})",
+            List(args),
+            types(args),
+            Types(results.iter().copied())
+        );
+        self.ops(results, text)
+    }
+
+    fn fresh_like(&mut self, vals: &[Val]) -> Vec<Val> {
+        vals.iter().map(|v| self.fresh(v.ty)).collect()
+    }
+
+    fn block_args(&mut self, args: &[Val]) {
+        if args.is_empty() {
+            return;
+        }
+        let list: Vec<String> = args.iter().map(|a| format!("{a}: {}", a.ty)).collect();
+        self.middle(format_args!("^bb0({}):", list.join(", ")));
+    }
+
+    fn yield_like(&mut self, like: &[Val], vals: &[Val]) {
+        debug_assert!(
+            like.iter().map(|v| v.ty).eq(vals.iter().map(|v| v.ty)),
+            "types of a yield"
+        );
+        if !vals.is_empty() {
+            self.terminator("scf.yield", vals);
+        }
+    }
+
+    fn terminator(&mut self, name: &str, vals: &[Val]) {
+        match vals {
+            [] => self.stmt(name),
+            _ => self.stmt(format_args!("{name} {} : {}", List(vals), types(vals))),
+        }
+    }
+}
+
+fn types(vals: &[Val]) -> String {
+    Types(vals.iter().map(|v| v.ty)).to_string()
+}
+
+fn assignment(results: &[Val]) -> String {
+    match results {
+        [] => String::new(),
+        _ => format!("{} = ", List(results)),
+    }
+}
+
+fn carried(keyword: &str, args: &[Val], inits: &[Val]) -> String {
+    if inits.is_empty() && keyword == " " {
+        return String::new();
+    }
+    let list: Vec<String> = args
+        .iter()
+        .zip(inits)
+        .map(|(a, i)| format!("{a} = {i}"))
+        .collect();
+    format!("{keyword}({})", list.join(", "))
+}
