@@ -42,7 +42,7 @@ def verb_bench(arguments):
     cargo("build", "--release", "--quiet", "-p", "cli")
     import models
 
-    names = [a for a in arguments if not a.startswith("-")]
+    names = [a for a in arguments if not a.startswith("-") and not a.isdigit()]
     models.prepare(names)
     python("tools/models/bench.py", *arguments)
 
