@@ -60,18 +60,28 @@ def ort_turn(session, feed):
     return statistics.median(times)
 
 
+# Linux counts the memory of the process that started a program as the program's
+# own peak, so a small interpreter stands in between.
+SMALL_PARENT = """
+import json, os, sys, time
+start = time.perf_counter()
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+with open(sys.argv[1], "w") as file:
+    json.dump([os.waitstatus_to_exitcode(status), time.perf_counter() - start, usage.ru_maxrss / 1024], file)
+"""
+
+
 def measured(command):
     """Runs a program: (standard output, seconds, peak memory in MB)."""
-    with tempfile.TemporaryFile() as out:
-        start = time.perf_counter()
-        child = subprocess.Popen([str(word) for word in command], stdout=out)
-        _, status, usage = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - start
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0:
-            raise RuntimeError(f"exit code {child.returncode}: {' '.join(map(str, command))}")
-        out.seek(0)
-        return out.read(), seconds, usage.ru_maxrss / 1024
+    words = [str(word) for word in command]
+    with tempfile.NamedTemporaryFile("r") as facts:
+        parent = [sys.executable, "-I", "-S", "-c", SMALL_PARENT, facts.name, *words]
+        out = subprocess.run(parent, stdout=subprocess.PIPE, check=True).stdout
+        code, seconds, peak = json.load(facts)
+    if code != 0:
+        raise RuntimeError(f"exit code {code}: {' '.join(words)}")
+    return out, seconds, peak
 
 
 def tenfold_turn(artifact, feed, threads):
