@@ -49,7 +49,9 @@ pub(crate) fn guarded<T: Send + 'static>(
             let _ = thread.join();
             result
         }
-        Ok(Outcome::Fatal(message)) => Err(Error::Fatal { name: name.to_owned(), message }),
+        Ok(Outcome::Fatal(message)) => {
+            Err(Error::Fatal { name: name.to_owned(), message: explain(message) })
+        }
         Err(_) => match thread.join() {
             Err(panic) => std::panic::resume_unwind(panic),
             Ok(()) => Err(Error::Thread("the compile thread ended without a result".into())),
@@ -71,6 +73,14 @@ fn run<T: Send + 'static>(job: impl FnOnce() -> Result<T, Error>, sender: Sender
     LAST_WORDS.set(None);
     // The receiver waits until it hears from us, so this cannot fail.
     let _ = sender.send(Outcome::Done(result));
+}
+
+/// Adds what the commonest message means.
+fn explain(mut message: String) -> String {
+    if message.contains("Cannot select") && message.contains("NVPTXISD::CALL") {
+        message.push_str("\nA math function has no instruction on this target (without fast-math flags).");
+    }
+    message
 }
 
 fn install_handler() {

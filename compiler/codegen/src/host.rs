@@ -4,7 +4,7 @@ use inkwell::module::Linkage;
 use inkwell::targets::{FileType, TargetMachine};
 use inkwell::values::UnnamedAddress;
 use inkwell::GlobalVisibility;
-use mlir::{HOST_PIPELINE, Part, Session};
+use mlir::{Part, Session};
 
 use crate::error::Error;
 use crate::fatal::guarded;
@@ -65,7 +65,7 @@ pub fn host_text<'a>(
     let source = source.into();
     if stage == Stage::LlvmDialect {
         let mut module = session.parse(source.name, source.text)?;
-        module.run_pipeline(HOST_PIPELINE)?;
+        module.lower(Part::Host)?;
         return Ok(module.print());
     }
     let llvm = translated(session, source, &mut Phases::default())?;
@@ -79,7 +79,7 @@ pub fn host_text<'a>(
 
 fn translated(session: &Session, source: Source<'_>, phases: &mut Phases) -> Result<LlvmModule, Error> {
     let mut module = timed(&mut phases.parse, || session.parse(source.name, source.text))?;
-    timed(&mut phases.passes, || module.run_pipeline(HOST_PIPELINE))?;
+    timed(&mut phases.passes, || module.lower(Part::Host))?;
     timed(&mut phases.translate, || LlvmModule::translate(&module, Part::Host, source.name))
 }
 

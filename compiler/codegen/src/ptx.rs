@@ -1,7 +1,7 @@
 //! Device code: MLIR text to PTX.
 
 use inkwell::targets::TargetMachine;
-use mlir::{GPU_PIPELINE, Part, Session};
+use mlir::{Part, Session};
 
 use crate::error::Error;
 use crate::fatal::guarded;
@@ -36,7 +36,7 @@ pub fn ptx_text<'a>(
 ) -> Result<String, Error> {
     let source = source.into();
     let mut module = session.parse(source.name, source.text)?;
-    module.run_pipeline(GPU_PIPELINE)?;
+    module.lower(Part::Gpu)?;
     if stage == Stage::LlvmDialect {
         return Ok(module.print());
     }

@@ -11,17 +11,18 @@
 //! - This crate knows nothing about targets, machine code or kernels; it does not see inkwell. The LLVM
 //!   context and module cross its border as untyped pointers ([`Module::translate`]).
 //!
-//! Start reading at [`Session`], then [`Module`], then the pipelines: [`HOST_PIPELINE`] and
-//! [`GPU_PIPELINE`].
+//! Start reading at [`Session`], then [`Module::lower`], then the pipelines: [`HOST_PIPELINE`],
+//! [`GPU_PREPARE_PIPELINE`] and [`GPU_PIPELINE`].
 
 mod error;
+mod intrinsics;
 mod module;
 mod pipeline;
 mod session;
 
 pub use error::{Diagnostic, MlirError, Severity};
 pub use module::{Module, Part};
-pub use pipeline::{GPU_PIPELINE, HOST_PIPELINE};
+pub use pipeline::{GPU_PIPELINE, GPU_PREPARE_PIPELINE, HOST_PIPELINE};
 pub use session::Session;
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use melior::utility::parse_pass_pipeline;
 use mlir_sys::{MlirOperation, mlirTranslateModuleToLLVMIR};
 
 use crate::error::MlirError;
+use crate::intrinsics::protect;
+use crate::pipeline::{GPU_PIPELINE, GPU_PREPARE_PIPELINE, HOST_PIPELINE};
 use crate::session::Session;
 
 /// Which operation of a module becomes the LLVM module.
@@ -68,6 +70,24 @@ impl<'s> Module<'s> {
             name: self.name.clone(),
             diagnostics: self.session.take(&self.name),
         })
+    }
+
+    /// Brings all ops to the `llvm` (and `nvvm`) dialect, ready for [`Module::translate`].
+    ///
+    /// # Errors
+    /// [`MlirError::Pass`] when an op has no lowering.
+    pub fn lower(&mut self, part: Part) -> Result<(), MlirError> {
+        match part {
+            Part::Host => self.run_pipeline(HOST_PIPELINE),
+            Part::Gpu => {
+                self.run_pipeline(GPU_PREPARE_PIPELINE)?;
+                protect(self.session.context(), &self.inner).map_err(|_| MlirError::Pass {
+                    name: self.name.clone(),
+                    diagnostics: self.session.take(&self.name),
+                })?;
+                self.run_pipeline(GPU_PIPELINE)
+            }
+        }
     }
 
     /// The module as text, in MLIR's pretty form.

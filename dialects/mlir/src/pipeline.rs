@@ -17,15 +17,23 @@ pub const HOST_PIPELINE: &str = "builtin.module(\
     convert-cf-to-llvm,\
     reconcile-unrealized-casts)";
 
-/// The same for one `gpu.module` with `gpu.func ... kernel` inside, ending in the `llvm` and `nvvm` dialects.
+/// First half for one `gpu.module` with `gpu.func ... kernel` inside: everything but the `gpu` dialect's ops.
+///
+/// Between the halves LLVM's math intrinsics are rewritten so that the second one leaves them alone;
+/// [`Module::lower`](crate::Module::lower) does all three.
+pub const GPU_PREPARE_PIPELINE: &str = "builtin.module(\
+    convert-scf-to-cf,\
+    gpu.module(\
+        arith-expand{include-bf16=false},\
+        convert-vector-to-llvm,\
+        convert-math-to-llvm))";
+
+/// Second half, ending in the `llvm` and `nvvm` dialects.
 ///
 /// Kernels take bare `!llvm.ptr<1>` and integers; memrefs are not part of the kernel language.
 pub const GPU_PIPELINE: &str = "builtin.module(\
-    convert-scf-to-cf,\
     gpu.module(\
-        convert-vector-to-llvm,\
         convert-gpu-to-nvvm{use-bare-ptr-memref-call-conv=true},\
-        convert-math-to-llvm,\
         convert-arith-to-llvm,\
         convert-index-to-llvm,\
         convert-nvvm-to-llvm),\

@@ -18,7 +18,7 @@ func.func @add(%bufs: !llvm.ptr, %dims: !llvm.ptr, %begin: i64, %end: i64, %scra
 fn host_pipeline_leaves_only_llvm() {
     let session = Session::new();
     let mut module = session.parse("add", ADD).unwrap();
-    module.run_pipeline(HOST_PIPELINE).unwrap();
+    module.lower(Part::Host).unwrap();
     module.verify().unwrap();
     let text = module.print();
     for left in ["scf.", "arith.", "func.func", "cf.br", "unrealized"] {
@@ -68,7 +68,7 @@ fn failing_pass_says_why() {
     let text = "gpu.module @m { gpu.func @f(%a: f32) kernel {\n  \
                 %0 = gpu.subgroup_reduce add %a : (f32) -> f32\n  gpu.return } }";
     let mut module = session.parse("t", text).unwrap();
-    let error = module.run_pipeline(GPU_PIPELINE).err().unwrap();
+    let error = module.lower(Part::Gpu).err().unwrap();
     assert!(matches!(error, MlirError::Pass { .. }), "{error}");
     assert!(error.to_string().contains("t:2:"), "{error}");
     assert!(error.to_string().contains("gpu.subgroup_reduce"), "{error}");
@@ -97,7 +97,7 @@ fn sessions_live_side_by_side_on_threads() {
                 scope.spawn(|| {
                     let session = Session::new();
                     let mut module = session.parse("add", ADD).unwrap();
-                    module.run_pipeline(HOST_PIPELINE).unwrap();
+                    module.lower(Part::Host).unwrap();
                     module.print()
                 })
             })

@@ -58,7 +58,7 @@ fn only_the_text_fuses_multiplications() {
         .replace("%m = arith.mulf %x, %y : f32", "")
         .replace("arith.addf %m, %x", "math.fma %x, %y, %x");
     let fused = ptx(&session, &kernel(&fused), &target).unwrap();
-    assert!(fused.contains("fma.rn.f32") && !fused.contains("mul."), "{fused}");
+    assert!(fused.contains("fma.rn.f32") && !fused.contains("mul.rn"), "{fused}");
     let allowed = GRID_LOOP.replace(" : f32\n    %s", " fastmath<contract> : f32\n    %s");
     let allowed = allowed.replace("%m, %x :", "%m, %x fastmath<contract> :");
     let allowed = ptx(&session, &kernel(&allowed), &target).unwrap();
@@ -76,6 +76,29 @@ fn division_and_roots_round_correctly() {
     let text = ptx(&Session::new(), &kernel(body), &"sm_90a".parse().unwrap()).unwrap();
     assert!(text.contains("div.rn.f32") && text.contains("sqrt.rn.f32"), "{text}");
     assert!(!text.contains(".ftz") && !text.contains(".approx"), "{text}");
+}
+
+#[test]
+fn math_becomes_instructions_not_library_calls() {
+    let body = "  %q = llvm.getelementptr %p0[%i] : (!llvm.ptr<1>, i64) -> !llvm.ptr<1>, f32
+  %x = llvm.load %q : !llvm.ptr<1> -> f32
+  %a = math.absf %x : f32
+  %e = math.exp2 %a fastmath<afn> : f32
+  %f = math.floor %e : f32
+  %h = math.tanh %f fastmath<afn> : f32
+  %l = math.log2 %h fastmath<afn> : f32
+  %s = math.sqrt %l fastmath<afn> : f32
+  %z = arith.constant 0.0 : f32
+  %m = arith.maximumf %s, %z : f32
+  %mn = arith.minnumf %m, %x : f32
+  llvm.store %mn, %q : f32, !llvm.ptr<1>";
+    let text = ptx(&Session::new(), &kernel(body), &"sm_90a".parse().unwrap()).unwrap();
+    let parts = [
+        "abs.f32", "ex2.approx", "cvt.rmi.f32.f32", "tanh.approx", "lg2.approx", "sqrt.approx", "max.NaN.f32", "min.f32",
+    ];
+    for part in parts {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
 }
 
 #[test]
@@ -107,7 +130,7 @@ fn vectors_barriers_shuffles_and_shared_memory_work() {
         "gpu.module @m { llvm.mlir.global internal @tile() {addr_space = 3 : i32} : !llvm.array<256 x f32>\n",
     );
     let text = ptx(&Session::new(), &text, &"sm_80".parse().unwrap()).unwrap();
-    for part in ["ld.global.v4.b32", "st.global.v4.b32", "shfl.sync.bfly", "bar.sync", ".shared"] {
+    for part in ["ld.global.v4.b32", "st.global.v4.b32", "fma.rn.f32", "shfl.sync.bfly", "bar.sync", ".shared"] {
         assert!(text.contains(part), "no {part} in\n{text}");
     }
 }
@@ -131,11 +154,14 @@ fn unselectable_code_is_an_error_and_the_process_lives() {
 fn calls_to_the_outside_are_refused() {
     let body = "  %q = llvm.getelementptr %p0[%i] : (!llvm.ptr<1>, i64) -> !llvm.ptr<1>, f32
   %x = llvm.load %q : !llvm.ptr<1> -> f32
-  %e = math.exp %x : f32
+  %e = math.erf %x : f32
   llvm.store %e, %q : f32, !llvm.ptr<1>";
     let error = ptx(&Session::new(), &kernel(body), &"sm_80".parse().unwrap()).unwrap_err();
     let Error::Symbol { symbol, .. } = &error else { panic!("{error}") };
-    assert_eq!(symbol, "__nv_expf");
+    assert_eq!(symbol, "__nv_erff");
+    let without_instruction = kernel(&body.replace("math.erf", "math.exp"));
+    let error = ptx(&Session::new(), &without_instruction, &"sm_80".parse().unwrap()).unwrap_err();
+    assert!(error.to_string().contains("no instruction"), "{error}");
 }
 
 #[test]
