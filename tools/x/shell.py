@@ -27,7 +27,10 @@ def say(text):
 def run(command, check=True, **options):
     """Runs a program in the repository's root."""
     command = [str(word) for word in command]
-    done = subprocess.run(command, cwd=options.pop("cwd", ROOT), check=False, **options)
+    try:
+        done = subprocess.run(command, cwd=options.pop("cwd", ROOT), check=False, **options)
+    except FileNotFoundError:
+        raise Failed(f"no program {command[0]}") from None
     if check and done.returncode != 0:
         raise Failed(f"exit code {done.returncode}: {' '.join(command)}")
     return done

@@ -6,6 +6,7 @@ the steps after it still run, except that nothing runs without a build.
 
 import sys
 import time
+import traceback
 from dataclasses import dataclass, field
 
 import suites
@@ -54,6 +55,8 @@ def run_step(name, options):
         result = STEPS[name](options)
     except Failed as failure:
         result = Result(0, 1, notes=[str(failure)])
+    except Exception:  # whatever breaks, the summary must say so
+        result = Result(0, 1, notes=[traceback.format_exc()])
     return result, time.monotonic() - start
 
 
