@@ -2,6 +2,7 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
+use crate::eval_util::{extremity, result_shape, split_at_axis};
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{DType, Tensor, TensorType};
 
@@ -52,10 +53,26 @@ impl OpSpec for ArgReduce {
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        let shape = result_shape(self, Self::NAME, inputs)?;
+        let x = &inputs[0];
+        let (outer, size, inner) = split_at_axis(x.shape(), self.axis);
+        if size == 0 && outer * inner > 0 {
+            return Err(EvalError::new(
+                Self::NAME,
+                format!("axis {} of {} is empty", self.axis, x.ty()),
+            ));
+        }
+        let extreme = |(start, offset): (usize, usize)| {
+            let element = |i: usize| x.get(start * size * inner + i * inner + offset);
+            let better = |best: usize, i: usize| {
+                let order = extremity(self.kind == ArgKind::Max, element(i), element(best));
+                order.is_gt() || (self.last && order.is_eq())
+            };
+            let best = (1..size).fold(0, |best, i| if better(best, i) { i } else { best });
+            best as i64
+        };
+        let lines = (0..outer).flat_map(|start| (0..inner).map(move |offset| (start, offset)));
+        Ok(vec![Tensor::from_vec(shape, lines.map(extreme).collect())])
     }
 }

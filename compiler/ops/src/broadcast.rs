@@ -2,6 +2,7 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
+use crate::eval_util::{offsets, pick, result_shape, steps, strides};
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{Dim, Tensor, TensorType};
 
@@ -49,10 +50,19 @@ impl OpSpec for Broadcast {
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        let shape = result_shape(self, Self::NAME, inputs)?;
+        let x = &inputs[0];
+        let strides = strides(x.shape());
+        let n_new = shape.len() - x.rank();
+        let tables: Vec<_> = shape
+            .iter()
+            .enumerate()
+            .map(|(axis, size)| match axis.checked_sub(n_new) {
+                Some(from) if x.shape()[from] != 1 => steps(*size, strides[from]),
+                _ => steps(*size, 0),
+            })
+            .collect();
+        Ok(vec![pick(x, shape, &offsets(&tables))])
     }
 }

@@ -1,16 +1,20 @@
 //! Conversion of element types.
 
 use crate::attr::operator;
-use crate::error::ensure;
+use crate::eval_util::{from_bytes, result_shape};
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{DType, Tensor, TensorType};
 
 operator! {
     /// Every element converted to another type, as ONNX's `Cast` does.
     ///
-    /// Floats become integers by truncation; integers wrap; anything non-zero becomes `true`; floats round to nearest even.
+    /// Floats become integers by truncation, where values outside 64 bits saturate and then wrap, and NaN is 0; integers wrap;
+    /// anything non-zero, also NaN, becomes `true`; floats round to nearest even.
     /// For floats of at most eight bits `saturate` makes too large values the largest finite value, otherwise they become infinity or NaN.
-    /// `round_up` and `round_down` choose the direction for `f8e8m0`; without either it rounds to nearest.
+    /// `f8e8m0` holds the nearest power of two.
+    ///
+    /// # Constraints
+    /// - (C1) There is one operand.
     "cast" Cast {
         /// Element type of the result.
         to: DType,
@@ -30,10 +34,16 @@ impl OpSpec for Cast {
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        let shape = result_shape(self, Self::NAME, inputs)?;
+        let x = &inputs[0];
+        if x.dtype() == self.to {
+            return Ok(vec![x.clone()]);
+        }
+        if self.to.is_tiny_float() {
+            let codes = x.iter().map(|v| v.to_tiny(self.to, self.saturate));
+            return Ok(vec![from_bytes(self.to, shape, codes.collect())]);
+        }
+        Ok(vec![Tensor::build(self.to, shape, |at| x.get(at))])
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
+use crate::eval_util::{from_bytes, result_shape, split_at_axis};
 use crate::{EvalError, OpSpec, TypeError};
-use tensor::{Dim, Tensor, TensorType};
+use tensor::{Tensor, TensorType};
 
 operator! {
     /// The operands one after the other along an axis.
@@ -61,10 +62,17 @@ impl OpSpec for Concat {
         Ok(vec![result])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        let shape = result_shape(self, Self::NAME, inputs)?;
+        let (outer, _, inner) = split_at_axis(&shape, self.axis);
+        let mut bytes =
+            Vec::with_capacity(shape.iter().product::<usize>() * inputs[0].dtype().size());
+        for at in 0..outer {
+            for x in inputs {
+                let part = x.shape()[self.axis] * inner * x.dtype().size();
+                bytes.extend_from_slice(&x.bytes()[at * part..][..part]);
+            }
+        }
+        Ok(vec![from_bytes(inputs[0].dtype(), shape, bytes)])
     }
 }

@@ -2,11 +2,15 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
+use crate::eval_util::result_types;
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{Tensor, TensorType};
 
 operator! {
     /// A constant: no operands, one result with the given content.
+    ///
+    /// # Constraints
+    /// - (C1) There is no operand.
     "constant" Constant {
         /// The content.
         value: crate::Const,
@@ -19,10 +23,8 @@ impl OpSpec for Constant {
         Ok(vec![self.value.0.ty()])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        result_types(self, inputs)?;
+        Ok(vec![self.value.0.clone()])
     }
 }

@@ -1,7 +1,9 @@
 //! Elementwise operators: one row each in a table of names.
 
 use crate::attr::{operator, words};
+use crate::elementwise_eval::{compare, map_binary, map_unary};
 use crate::error::ensure;
+use crate::eval_util::result_types;
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{DType, Tensor, TensorType};
 
@@ -226,11 +228,9 @@ impl OpSpec for Unary {
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        result_types(self, inputs)?;
+        Ok(vec![map_unary(self.kind, &inputs[0])])
     }
 }
 
@@ -258,11 +258,9 @@ impl OpSpec for Binary {
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        result_types(self, inputs)?;
+        Ok(vec![map_binary(self.kind, &inputs[0], &inputs[1])])
     }
 }
 
@@ -280,10 +278,14 @@ impl OpSpec for Compare {
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        result_types(self, inputs)?;
+        let [a, b] = [&inputs[0], &inputs[1]];
+        let holds: Vec<bool> = a
+            .iter()
+            .zip(b.iter())
+            .map(|(a, b)| compare(self.kind, a, b))
+            .collect();
+        Ok(vec![Tensor::from_bools(a.shape().to_vec(), &holds)])
     }
 }

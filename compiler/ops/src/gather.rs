@@ -2,6 +2,7 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
+use crate::eval_util::{offsets, pick, result_shape, split_at_axis, steps, wrap_index};
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{Tensor, TensorType};
 
@@ -41,10 +42,15 @@ impl OpSpec for Gather {
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        let shape = result_shape(self, Self::NAME, inputs)?;
+        let (x, indices) = (&inputs[0], &inputs[1]);
+        let (outer, size, inner) = split_at_axis(x.shape(), self.axis);
+        let table = indices
+            .iter()
+            .map(|i| Ok(wrap_index(Self::NAME, i.as_int(), size)? * inner))
+            .collect::<Result<Vec<_>, EvalError>>()?;
+        let sources = offsets(&[steps(outer, size * inner), table, steps(inner, 1)]);
+        Ok(vec![pick(x, shape, &sources)])
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
+use crate::eval_util::{offsets, pick, result_shape, steps, strides, wrap_index};
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{Tensor, TensorType};
 
@@ -10,6 +11,7 @@ operator! {
     ///
     /// # Constraints
     /// - (C1) Both operands have the same rank, `axis` is an axis, and the indices have an integer type.
+    /// - (C2) The indices are at most as long as the first operand along every other axis (where symbols hide it, checked at run time).
     "gather-elements" GatherElements {
         /// The axis that the indices select from.
         axis: usize,
@@ -29,16 +31,52 @@ impl OpSpec for GatherElements {
             "axis {} of {x} by {indices}",
             self.axis
         );
+        ensure!(
+            reaches(self.axis, x, indices),
+            Self::NAME,
+            "C2",
+            "{indices} is longer than {x} along another axis than {}",
+            self.axis
+        );
         Ok(vec![TensorType {
             dtype: x.dtype,
             shape: indices.shape.clone(),
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        let shape = result_shape(self, Self::NAME, inputs)?;
+        let (x, indices) = (&inputs[0], &inputs[1]);
+        let sources = targets(Self::NAME, self.axis, x, indices)?;
+        Ok(vec![pick(x, shape, &sources)])
     }
+}
+
+/// For each index, the flat index of the element of `x` that it means.
+pub(crate) fn targets(
+    op: &'static str,
+    axis: usize,
+    x: &Tensor,
+    indices: &Tensor,
+) -> Result<Vec<usize>, EvalError> {
+    let mut strides = strides(x.shape());
+    let along = std::mem::replace(&mut strides[axis], 0);
+    let sizes = indices.shape().iter().zip(&strides);
+    let tables: Vec<_> = sizes.map(|(size, stride)| steps(*size, *stride)).collect();
+    let rest = offsets(&tables).into_iter();
+    rest.zip(indices.iter())
+        .map(|(rest, i)| Ok(rest + wrap_index(op, i.as_int(), x.shape()[axis])? * along))
+        .collect()
+}
+
+/// Whether the indices are at most as long as `x` along every other axis, as far as symbols tell.
+pub(crate) fn reaches(axis: usize, x: &TensorType, indices: &TensorType) -> bool {
+    let pairs = x.shape.iter().zip(&indices.shape).enumerate();
+    pairs
+        .filter(|(at, _)| *at != axis)
+        .all(|(_, (size, used))| {
+            (size.clone() - used.clone())
+                .as_const()
+                .is_none_or(|d| d >= 0)
+        })
 }

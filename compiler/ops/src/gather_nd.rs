@@ -2,6 +2,7 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
+use crate::eval_util::{pick, result_shape, steps, strides, wrap_index};
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{Tensor, TensorType};
 
@@ -11,6 +12,7 @@ operator! {
     ///
     /// # Constraints
     /// - (C1) The last axis of the indices is a known number, at most the operand's rank less `batch_dims`; the indices have an integer type and more than `batch_dims` axes.
+    /// - (C2) The batch axes have equal sizes; where symbols hide it, this is checked at run time.
     "gather-nd" GatherNd {
         /// How many leading axes both operands share.
         batch_dims: usize,
@@ -38,7 +40,16 @@ impl OpSpec for GatherNd {
                 format!("{x} by {indices} with {} batch axes", self.batch_dims),
             ));
         };
-        ensure!(depth <= x.rank(), Self::NAME, "C1", "{x} by {indices}");
+        let batch = x.shape.iter().zip(&indices.shape).take(self.batch_dims);
+        let batch_fits = batch
+            .into_iter()
+            .all(|(a, b)| (a.clone() - b.clone()).as_const().is_none_or(|d| d == 0));
+        ensure!(
+            batch_fits,
+            Self::NAME,
+            "C2",
+            "the batch axes of {x} and {indices} differ"
+        );
         let shape = [
             &indices.shape[..indices.rank() - 1],
             &x.shape[self.batch_dims + depth..],
@@ -50,10 +61,46 @@ impl OpSpec for GatherNd {
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        let shape = result_shape(self, Self::NAME, inputs)?;
+        let (x, indices) = (&inputs[0], &inputs[1]);
+        let (batch, rest) = x.shape().split_at(self.batch_dims);
+        let n_batches: usize = batch.iter().product();
+        let part: usize = rest.iter().product();
+        let n_tuples: usize = indices.shape()[self.batch_dims..indices.rank() - 1]
+            .iter()
+            .product();
+        let starts = tuple_offsets(Self::NAME, rest, indices)?;
+        let depth = indices.shape()[indices.rank() - 1];
+        let inner = steps(rest[depth..].iter().product(), 1);
+        let sources: Vec<usize> = starts
+            .into_iter()
+            .enumerate()
+            .flat_map(|(at, start)| {
+                let batch = at.checked_div(n_tuples).unwrap_or(0);
+                debug_assert!(batch < n_batches);
+                inner.iter().map(move |i| batch * part + start + i)
+            })
+            .collect();
+        Ok(vec![pick(x, shape, &sources)])
     }
+}
+
+/// For each tuple of indices along the leading axes of `shape`, the flat index where its slice begins.
+pub(crate) fn tuple_offsets(
+    op: &'static str,
+    shape: &[usize],
+    indices: &Tensor,
+) -> Result<Vec<usize>, EvalError> {
+    let depth = indices.shape()[indices.rank() - 1];
+    let n_tuples: usize = indices.shape()[..indices.rank() - 1].iter().product();
+    let strides = strides(shape);
+    (0..n_tuples)
+        .map(|tuple| {
+            (0..depth).try_fold(0, |sum, axis| {
+                let i = indices.get(tuple * depth + axis).as_int();
+                Ok(sum + wrap_index(op, i, shape[axis])? * strides[axis])
+            })
+        })
+        .collect()
 }

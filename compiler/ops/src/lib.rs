@@ -13,6 +13,8 @@
 //! Start reading at [`Op`], then `transpose.rs` as an example of an operator.
 
 mod attr;
+mod contract;
+mod elementwise_eval;
 mod error;
 mod eval_util;
 mod op;

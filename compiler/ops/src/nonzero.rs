@@ -1,12 +1,15 @@
 //! Where elements are not zero.
 
 use crate::attr::operator;
-use crate::error::ensure;
+use crate::eval_util::{result_types, strides};
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{DType, Dim, Tensor, TensorType};
 
 operator! {
-    /// The indices of all elements that are not zero, as `i64[rank, count]` in row-major order; `count` is a symbol that this operator defines.
+    /// The indices of all elements that are not zero, as `i64[rank, count]` in row-major order; `count` is a symbol that this operator defines. NaN is not zero.
+    ///
+    /// # Constraints
+    /// - (C1) There is one operand.
     "nonzero" NonZero {
         /// The symbol that gets the number of such elements.
         count: String,
@@ -24,10 +27,23 @@ impl OpSpec for NonZero {
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        result_types(self, inputs)?;
+        let x = &inputs[0];
+        let found: Vec<usize> = x
+            .iter()
+            .enumerate()
+            .filter(|(_, v)| v.as_bool())
+            .map(|(at, _)| at)
+            .collect();
+        let strides = strides(x.shape());
+        let coordinates = strides
+            .iter()
+            .zip(x.shape())
+            .flat_map(|(stride, size)| found.iter().map(move |at| (at / stride % size) as i64));
+        Ok(vec![Tensor::from_vec(
+            vec![x.rank(), found.len()],
+            coordinates.collect(),
+        )])
     }
 }

@@ -1,9 +1,11 @@
 //! Reductions.
 
 use crate::attr::operator;
+use crate::elementwise_eval::binary;
 use crate::error::ensure;
-use crate::{EvalError, OpSpec, TypeError};
-use tensor::{Tensor, TensorType};
+use crate::eval_util::{offsets, result_shape, steps, strides};
+use crate::{BinaryKind, EvalError, OpSpec, TypeError};
+use tensor::{DType, Scalar, Tensor, TensorType};
 
 crate::attr::words! {
     /// How a reduction combines elements.
@@ -27,6 +29,7 @@ operator! {
     ///
     /// # Constraints
     /// - (C1) `axes` are distinct axes of the operand, in ascending order.
+    /// - (C2) Sums and products are of numbers, maxima and minima also of booleans; floats have at least 16 bits.
     "reduce" Reduce {
         /// How elements are combined.
         kind: ReduceKind,
@@ -43,6 +46,13 @@ impl OpSpec for Reduce {
         let ascending = self.axes.is_sorted_by(|a, b| a < b)
             && self.axes.last().is_none_or(|axis| *axis < x.rank());
         ensure!(ascending, Self::NAME, "C1", "axes {:?} of {x}", self.axes);
+        ensure!(
+            self.kind.function().accepts(x.dtype),
+            Self::NAME,
+            "C2",
+            "`{}` is not defined on {x}",
+            self.kind.word()
+        );
         let kept = x
             .shape
             .iter()
@@ -54,10 +64,55 @@ impl OpSpec for Reduce {
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        let shape = result_shape(self, Self::NAME, inputs)?;
+        let x = &inputs[0];
+        let mut kept = strides(&shape).into_iter();
+        let tables: Vec<_> = (0..x.rank())
+            .map(|axis| match self.axes.contains(&axis) {
+                true => steps(x.shape()[axis], 0),
+                false => steps(x.shape()[axis], kept.next().unwrap_or(0)),
+            })
+            .collect();
+        let targets = offsets(&tables);
+        let mut sums = vec![self.kind.neutral(x.dtype()); shape.iter().product()];
+        let function = self.kind.function();
+        for (target, element) in targets.into_iter().zip(x.iter()) {
+            sums[target] = binary(function, x.dtype(), sums[target], element);
+        }
+        Ok(vec![Tensor::build(x.dtype(), shape, |at| sums[at])])
+    }
+}
+
+impl ReduceKind {
+    /// The function of two elements that is repeated.
+    fn function(self) -> BinaryKind {
+        match self {
+            ReduceKind::Sum => BinaryKind::Add,
+            ReduceKind::Prod => BinaryKind::Mul,
+            ReduceKind::Max => BinaryKind::Max,
+            ReduceKind::Min => BinaryKind::Min,
+        }
+    }
+
+    /// The result for no elements.
+    pub(crate) fn neutral(self, dtype: DType) -> Scalar {
+        let (lowest, highest) = match dtype.int_range() {
+            Some((low, high)) => (Scalar::Int(low), Scalar::Int(high)),
+            None if dtype == DType::Bool => (Scalar::Bool(false), Scalar::Bool(true)),
+            None => (
+                Scalar::Float(f64::NEG_INFINITY),
+                Scalar::Float(f64::INFINITY),
+            ),
+        };
+        match self {
+            ReduceKind::Sum | ReduceKind::Prod if dtype.is_int() => {
+                Scalar::Int(i128::from(self == ReduceKind::Prod))
+            }
+            ReduceKind::Sum => Scalar::Float(0.0),
+            ReduceKind::Prod => Scalar::Float(1.0),
+            ReduceKind::Max => lowest,
+            ReduceKind::Min => highest,
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
+use crate::eval_util::result_shape;
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{Dim, Tensor, TensorType};
 
@@ -35,10 +36,11 @@ impl OpSpec for Reshape {
         Ok(vec![result])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        let shape = result_shape(self, Self::NAME, inputs)?;
+        inputs[0]
+            .reshaped(shape)
+            .map(|y| vec![y])
+            .map_err(|error| EvalError::new(Self::NAME, error.to_string()))
     }
 }

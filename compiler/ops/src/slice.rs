@@ -2,6 +2,7 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
+use crate::eval_util::{offsets, pick, result_shape, strides};
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{Dim, Tensor, TensorType};
 
@@ -58,10 +59,25 @@ impl OpSpec for Slice {
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        let shape = result_shape(self, Self::NAME, inputs)?;
+        let x = &inputs[0];
+        let tables = strides(x.shape())
+            .iter()
+            .enumerate()
+            .map(|(axis, stride)| {
+                let start = known_start(&self.starts[axis])?;
+                // `infer` has seen that every index lies inside.
+                let index = |i| (start + i as i64 * self.steps[axis]) as usize;
+                Ok((0..shape[axis]).map(|i| index(i) * stride).collect())
+            })
+            .collect::<Result<Vec<_>, EvalError>>()?;
+        Ok(vec![pick(x, shape, &offsets(&tables))])
     }
+}
+
+fn known_start(start: &Dim) -> Result<i64, EvalError> {
+    start
+        .as_const()
+        .ok_or_else(|| EvalError::new(Slice::NAME, format!("the start {start} is not known")))
 }

@@ -2,6 +2,7 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
+use crate::eval_util::{offsets, pick, result_shape, steps, strides};
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{Tensor, TensorType};
 
@@ -40,10 +41,15 @@ impl OpSpec for Transpose {
         }])
     }
 
-    fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the reference meaning is not written yet",
-        ))
+    fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
+        let shape = result_shape(self, Self::NAME, inputs)?;
+        let x = &inputs[0];
+        let strides = strides(x.shape());
+        let tables: Vec<_> = self
+            .perm
+            .iter()
+            .map(|axis| steps(x.shape()[*axis], strides[*axis]))
+            .collect();
+        Ok(vec![pick(x, shape, &offsets(&tables))])
     }
 }
