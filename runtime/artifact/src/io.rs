@@ -45,6 +45,11 @@ impl Artifact {
         Ok(())
     }
 
+    /// Checks what [`Artifact::decode`] checks: every index, every expression, the tree of blocks.
+    pub fn check(&self) -> Result<(), Error> {
+        validate::artifact(self)
+    }
+
     /// The bytes of the artifact as a file. Fails if it is not valid.
     pub fn encode(&self) -> Result<Vec<u8>, Error> {
         validate::artifact(self)?;

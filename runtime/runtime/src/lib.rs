@@ -1,1 +1,35 @@
-//! Placeholder while the workspace is laid out.
+//! Loads artifacts and runs them: planned memory, control flow, host operators, and the host device.
+//!
+//! # Invariants
+//! - No compiler and no LLVM inside; a machine that only runs artifacts needs neither.
+//! - Whatever is wrong with an artifact's structure, with inputs or with a device ends in an [`Error`]; machine code itself is
+//!   trusted (see the crate `artifact`).
+//! - Devices only hold memory and launch kernels ([`Device`], [`Module`], [`Stream`]); steps, symbols and host operators are
+//!   interpreted here, the same for all of them.
+//! - Every access to a device's memory that this crate makes was checked to lie within a buffer.
+//!
+//! Start reading at [`Engine`], then `exec` (steps) and `host` (the device).
+
+mod aligned;
+mod arena;
+mod device;
+mod engine;
+mod error;
+mod exec;
+mod expr;
+mod host;
+mod host_ops;
+mod inputs;
+mod memory;
+mod plan;
+mod prepared;
+mod profile;
+mod repeat;
+#[cfg(test)]
+mod tests;
+
+pub use device::{Address, Device, GraphId, Memory, Module, Stream, Work};
+pub use engine::Engine;
+pub use error::{DeviceError, Error};
+pub use host::Host;
+pub use profile::{Profile, StepProfile};

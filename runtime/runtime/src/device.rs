@@ -1,0 +1,145 @@
+//! What a device must offer so that programs run on it.
+//!
+//! A [`Device`] loads a variant of an artifact and becomes a [`Module`]: its kernels and weights, ready to use. Each run has
+//! a [`Stream`], which does things in order. Control flow, symbols and host operators are no business of a device.
+
+use crate::DeviceError;
+use artifact::{Artifact, KernelId, WeightId};
+use std::any::Any;
+use std::sync::Arc;
+
+/// A place in a device's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct Address(u64);
+
+impl Address {
+    /// From the device's own number.
+    pub fn new(address: u64) -> Self {
+        Address(address)
+    }
+
+    /// The device's own number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The place some bytes further.
+    pub fn offset(self, bytes: usize) -> Self {
+        Address(self.0.wrapping_add(bytes as u64))
+    }
+}
+
+/// Memory of a device; freed when dropped.
+pub struct Memory {
+    address: Address,
+    bytes: usize,
+    _owner: Box<dyn Any + Send + Sync>,
+}
+
+impl Memory {
+    /// Memory that lives as long as its owner.
+    pub fn new(address: Address, bytes: usize, owner: Box<dyn Any + Send + Sync>) -> Self {
+        Memory { address, bytes, _owner: owner }
+    }
+
+    /// Where it starts.
+    pub fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Its size.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// A kind of machine, and one of it.
+pub trait Device: Send + Sync {
+    /// How messages call it.
+    fn name(&self) -> String;
+
+    /// The index of the target that this device runs best, of those in an artifact.
+    fn choose(&self, targets: &[String]) -> Result<usize, DeviceError>;
+
+    /// Makes a variant ready to run.
+    fn load(&self, artifact: &Arc<Artifact>, variant: usize) -> Result<Box<dyn Module>, DeviceError>;
+}
+
+/// Kernels and weights of a variant on a device.
+pub trait Module: Send + Sync {
+    /// Whether addresses are pointers that this process may follow.
+    fn is_host_memory(&self) -> bool;
+
+    /// Where a weight lies.
+    fn weight(&self, id: WeightId) -> Address;
+
+    /// New memory, at a multiple of 64. Its contents are undefined.
+    fn alloc(&self, bytes: usize) -> Result<Memory, DeviceError>;
+
+    /// A new stream.
+    fn stream(&self) -> Result<Box<dyn Stream>, DeviceError>;
+}
+
+/// A kernel launch, with everything evaluated.
+#[derive(Clone, Copy, Debug)]
+pub struct Work<'a> {
+    /// What to run.
+    pub kernel: KernelId,
+    /// Where the tensors are.
+    pub args: &'a [Address],
+    /// Values of dimensions.
+    pub dims: &'a [i64],
+    /// Number of tasks, positive.
+    pub tasks: i64,
+    /// Bytes of scratch memory for each host thread.
+    pub scratch: usize,
+    /// Rough nanoseconds of one task on one host core.
+    pub cost: i64,
+}
+
+/// A recorded sequence of work, owned by its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GraphId(pub usize);
+
+/// Does things on a device in order.
+///
+/// # Safety
+/// The unsafe methods follow addresses. Callers promise that each address begins a range, as long as the call (or the kernel)
+/// needs, of memory of the same module or of a tensor in host memory, which lives until [`Stream::synchronize`] returns, and
+/// which nothing else writes meanwhile.
+#[allow(clippy::missing_safety_doc, reason = "the contract is the same for all methods and stands above")]
+pub trait Stream: Send {
+    /// Copies from the host. The source may be reused when the call returns.
+    unsafe fn upload(&mut self, from: &[u8], to: Address) -> Result<(), DeviceError>;
+
+    /// Copies to the host, after everything before has finished.
+    unsafe fn download(&mut self, from: Address, to: &mut [u8]) -> Result<(), DeviceError>;
+
+    /// Copies within the device. The ranges do not overlap.
+    unsafe fn copy(&mut self, from: Address, to: Address, bytes: usize) -> Result<(), DeviceError>;
+
+    /// Runs a kernel.
+    unsafe fn launch(&mut self, work: Work<'_>) -> Result<(), DeviceError>;
+
+    /// Waits until everything is done.
+    fn synchronize(&mut self) -> Result<(), DeviceError>;
+
+    /// Starts to record instead of doing. `false` if the device has no such thing.
+    fn begin_capture(&mut self) -> Result<bool, DeviceError> {
+        Ok(false)
+    }
+
+    /// Ends the record.
+    fn end_capture(&mut self) -> Result<GraphId, DeviceError> {
+        Err(DeviceError::Failed { device: "device".into(), why: "nothing is being recorded".into() })
+    }
+
+    /// Does what was recorded: same addresses, same numbers.
+    unsafe fn replay(&mut self, graph: GraphId) -> Result<(), DeviceError> {
+        Err(DeviceError::Failed { device: "device".into(), why: format!("there is no graph {}", graph.0) })
+    }
+
+    /// Drops every record.
+    fn forget_captures(&mut self) {}
+}

@@ -1,0 +1,72 @@
+//! Checks the given tensors against the program's inputs, and reads symbols off their shapes.
+
+use crate::Error;
+use crate::prepared::Prepared;
+use tensor::Tensor;
+
+/// The values of symbols that the inputs' shapes give; `None` for the others.
+pub(crate) fn bind(prepared: &Prepared, inputs: &[Tensor]) -> Result<Vec<Option<i64>>, Error> {
+    let program = prepared.program();
+    if inputs.len() != program.inputs.len() {
+        let names: Vec<String> = program.inputs.iter().map(|port| format!("`{}`", port.name)).collect();
+        let takes = if names.is_empty() { "none".into() } else { names.join(", ") };
+        return Err(Error::Input(format!("{} inputs given, the model takes {}: {takes}", inputs.len(), program.inputs.len())));
+    }
+    let mut symbols = vec![None; program.symbols.len()];
+    let mut origins = vec![String::new(); program.symbols.len()];
+    for (idx, tensor) in inputs.iter().enumerate() {
+        check_type(prepared, idx, tensor)?;
+        let port = &program.inputs[idx];
+        for (axis, dim) in program.views[port.view.idx()].shape.iter().enumerate() {
+            let Some(slot) = prepared.exprs[dim.idx()].as_symbol() else { continue };
+            let extent = tensor.shape()[axis] as i64;
+            match symbols[slot] {
+                None => {
+                    symbols[slot] = Some(extent);
+                    origins[slot] = format!("input `{}`, axis {axis}", port.name);
+                }
+                Some(known) if known == extent => {}
+                Some(known) => {
+                    return Err(Error::Input(format!(
+                        "input `{}`: axis {axis} (`{}`) is {extent}, but {} says {known}",
+                        port.name, program.symbols[slot], origins[slot]
+                    )));
+                }
+            }
+        }
+    }
+    for (idx, tensor) in inputs.iter().enumerate() {
+        check_extents(prepared, idx, tensor, &symbols)?;
+    }
+    Ok(symbols)
+}
+
+fn check_type(prepared: &Prepared, idx: usize, tensor: &Tensor) -> Result<(), Error> {
+    let program = prepared.program();
+    let port = &program.inputs[idx];
+    let view = &program.views[port.view.idx()];
+    if view.dtype != tensor.dtype() || view.shape.len() != tensor.rank() {
+        let signature = &prepared.artifact().manifest.inputs[idx];
+        return Err(Error::Input(format!("input `{}`: got {}, the model takes {signature}", port.name, tensor.ty())));
+    }
+    Ok(())
+}
+
+fn check_extents(prepared: &Prepared, idx: usize, tensor: &Tensor, symbols: &[Option<i64>]) -> Result<(), Error> {
+    let program = prepared.program();
+    let port = &program.inputs[idx];
+    for (axis, dim) in program.views[port.view.idx()].shape.iter().enumerate() {
+        let expected = prepared.exprs[dim.idx()].eval(symbols);
+        let extent = tensor.shape()[axis];
+        if expected != Some(extent as i64) {
+            let text = &program.exprs[dim.idx()];
+            let wanted = match expected {
+                Some(value) if *text == value.to_string() => text.clone(),
+                Some(value) => format!("{text} = {value}"),
+                None => format!("{text}, which the given shapes do not determine"),
+            };
+            return Err(Error::Input(format!("input `{}`: axis {axis} is {extent}, it must be {wanted}", port.name)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! The memory of one run: where each buffer is, and views of them.
+
+use crate::aligned::{ALIGN, AlignedBytes};
+use crate::device::{Address, Memory, Module};
+use crate::plan::{Plan, PlannedBuffer, fit};
+use crate::prepared::Prepared;
+use crate::{DeviceError, Error};
+use artifact::{DimId, Place, ViewId};
+use tensor::{DType, Tensor};
+
+/// Where a buffer is, and who keeps it alive.
+#[derive(Default)]
+struct Slot {
+    base: Option<Address>,
+    bytes: usize,
+    owner: Owner,
+}
+
+#[derive(Default)]
+enum Owner {
+    /// The arena, the module or the caller.
+    #[default]
+    Other,
+    Device {
+        _memory: Memory,
+    },
+    Host(AlignedBytes),
+}
+
+/// A tensor in a device's memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Located {
+    pub(crate) address: Address,
+    pub(crate) bytes: usize,
+    pub(crate) dtype: DType,
+    pub(crate) shape: Vec<usize>,
+}
+
+/// The memory and the symbols of one run.
+pub(crate) struct RunMemory<'a> {
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) plan: &'a Plan,
+    pub(crate) module: &'a dyn Module,
+    pub(crate) symbols: Vec<Option<i64>>,
+    slots: Vec<Slot>,
+    late_bytes: usize,
+    late_peak: usize,
+    /// Copies of inputs that were not aligned for their elements.
+    _copies: Vec<AlignedBytes>,
+}
+
+impl<'a> RunMemory<'a> {
+    /// Gives every buffer of known size its place. On a host device `inputs` are used where they are.
+    pub(crate) fn new(
+        prepared: &'a Prepared,
+        plan: &'a Plan,
+        module: &'a dyn Module,
+        arena: Address,
+        inputs: &[Tensor],
+    ) -> Result<Self, Error> {
+        let symbols = plan.symbols.clone();
+        let slots = std::iter::repeat_with(Slot::default).take(plan.buffers.len()).collect();
+        let mut memory =
+            RunMemory { prepared, plan, module, symbols, slots, late_bytes: 0, late_peak: 0, _copies: vec![] };
+        for (idx, buffer) in prepared.program().buffers.iter().enumerate() {
+            let (base, bytes) = match (plan.buffers[idx], buffer.place) {
+                (PlannedBuffer::Arena { offset, bytes }, _) => (arena.offset(offset), bytes),
+                (_, Place::Weight(id)) => (module.weight(id), prepared.artifact().weights[id.idx()].data.len()),
+                (_, Place::Input(input)) if module.is_host_memory() => memory.input(&inputs[input as usize])?,
+                (PlannedBuffer::Outside { bytes }, Place::Output(_)) => {
+                    memory.allocate(idx, bytes)?;
+                    continue;
+                }
+                _ => continue,
+            };
+            if let PlannedBuffer::Outside { bytes: claimed } = plan.buffers[idx]
+                && claimed > bytes
+            {
+                return Err(Error::Program(format!("buffer {idx} claims {claimed} bytes of {bytes}")));
+            }
+            memory.slots[idx] = Slot { base: Some(base), bytes, owner: Owner::Other };
+        }
+        Ok(memory)
+    }
+
+    /// The address of an input of a host device, and its size.
+    fn input(&mut self, tensor: &Tensor) -> Result<(Address, usize), Error> {
+        let bytes = tensor.bytes();
+        if (bytes.as_ptr() as usize).is_multiple_of(tensor.dtype().size()) {
+            return Ok((Address::new(bytes.as_ptr() as u64), bytes.len()));
+        }
+        let mut copy = host_bytes(bytes.len())?;
+        copy.as_mut().copy_from_slice(bytes);
+        let address = Address::new(copy.as_ptr() as u64);
+        self._copies.push(copy);
+        Ok((address, bytes.len()))
+    }
+
+    /// Gives a buffer memory of its own. What it held before is lost.
+    fn allocate(&mut self, idx: usize, bytes: usize) -> Result<(), Error> {
+        self.release(idx);
+        let is_output = matches!(self.prepared.program().buffers[idx].place, Place::Output(_));
+        let (base, owner) = if is_output && self.module.is_host_memory() {
+            let block = host_bytes(bytes)?;
+            (Address::new(block.as_ptr() as u64), Owner::Host(block))
+        } else {
+            let memory = self.module.alloc(bytes)?;
+            (memory.address(), Owner::Device { _memory: memory })
+        };
+        self.slots[idx] = Slot { base: Some(base), bytes, owner };
+        self.late_bytes += bytes.next_multiple_of(ALIGN);
+        self.late_peak = self.late_peak.max(self.late_bytes);
+        Ok(())
+    }
+
+    /// Frees a buffer's own memory, if it has any.
+    fn release(&mut self, idx: usize) {
+        if !matches!(self.slots[idx].owner, Owner::Other) {
+            self.late_bytes -= self.slots[idx].bytes.next_multiple_of(ALIGN);
+            self.slots[idx] = Slot::default();
+        }
+    }
+
+    /// Frees the late buffers among those that no later step uses.
+    pub(crate) fn release_dying(&mut self, buffers: &[usize]) {
+        for idx in buffers {
+            if matches!(self.prepared.program().buffers[*idx].place, Place::Arena) {
+                self.release(*idx);
+            }
+        }
+    }
+
+    /// Most bytes that were allocated at once outside of the arena.
+    pub(crate) fn late_peak(&self) -> usize {
+        self.late_peak
+    }
+
+    /// The value of an expression now.
+    pub(crate) fn value(&self, dim: DimId) -> Result<i64, Error> {
+        if let Some(value) = self.plan.values[dim.idx()] {
+            return Ok(value);
+        }
+        self.prepared.exprs[dim.idx()].eval(&self.symbols).ok_or_else(|| self.no_value(dim))
+    }
+
+    fn no_value(&self, dim: DimId) -> Error {
+        let text = &self.prepared.program().exprs[dim.idx()];
+        let unknown: Vec<bool> = self.symbols.iter().map(Option::is_none).collect();
+        let symbols = self.known_symbols();
+        if self.prepared.exprs[dim.idx()].mentions(&unknown) {
+            return Error::Program(format!("`{text}` has no value here (symbols: {symbols})"));
+        }
+        Error::Check(format!("the shapes of the inputs lead to an overflow or a division by zero: `{text}` with {symbols}"))
+    }
+
+    fn known_symbols(&self) -> String {
+        let names = self.prepared.program().symbols.iter().zip(&self.symbols);
+        let known: Vec<String> = names.filter_map(|(name, value)| Some(format!("{name} = {}", (*value)?))).collect();
+        known.join(", ")
+    }
+
+    /// A size: not negative.
+    pub(crate) fn size(&self, dim: DimId) -> Result<usize, Error> {
+        let value = self.value(dim)?;
+        usize::try_from(value).map_err(|_| {
+            let text = &self.prepared.program().exprs[dim.idx()];
+            Error::Check(format!("the shapes of the inputs lead to a negative size: `{text}` = {value}"))
+        })
+    }
+
+    /// The address of a view; memory is allocated if its buffer has none yet.
+    pub(crate) fn address(&mut self, id: ViewId) -> Result<Address, Error> {
+        if let Some(view) = &self.plan.views[id.idx()]
+            && let Some(base) = self.slots[view.buffer].base
+        {
+            return Ok(base.offset(view.offset));
+        }
+        self.locate(id).map(|located| located.address)
+    }
+
+    /// Everything about a view.
+    pub(crate) fn locate(&mut self, id: ViewId) -> Result<Located, Error> {
+        let view = &self.prepared.program().views[id.idx()];
+        let shape = view.shape.iter().map(|dim| self.size(*dim)).collect::<Result<Vec<_>, _>>()?;
+        let idx = view.buffer.idx();
+        let wanted = self.size(self.prepared.program().buffers[idx].bytes)?;
+        let fixed = !matches!(self.plan.buffers[idx], PlannedBuffer::Late)
+            || matches!(self.prepared.program().buffers[idx].place, Place::Weight(_) | Place::Input(_));
+        if self.slots[idx].base.is_none() || (!fixed && self.slots[idx].bytes < wanted) {
+            self.allocate(idx, wanted)?;
+        }
+        let extents: Vec<i64> = shape.iter().map(|extent| *extent as i64).collect();
+        let limit = wanted.min(self.slots[idx].bytes);
+        let fitted = fit(self.value(view.offset)?, &extents, view.dtype.size(), limit);
+        match (fitted, self.slots[idx].base) {
+            (Some((offset, bytes)), Some(base)) => {
+                Ok(Located { address: base.offset(offset), bytes, dtype: view.dtype, shape })
+            }
+            _ => Err(Error::Program(format!("{} does not fit its {limit} bytes: {extents:?}", self.prepared.describe(id)))),
+        }
+    }
+
+    /// Takes a finished output that lies in host memory of its own.
+    pub(crate) fn take_host_output(&mut self, id: ViewId) -> Option<AlignedBytes> {
+        let idx = self.prepared.program().views[id.idx()].buffer.idx();
+        match std::mem::take(&mut self.slots[idx].owner) {
+            Owner::Host(block) => Some(block),
+            other => {
+                self.slots[idx].owner = other;
+                None
+            }
+        }
+    }
+}
+
+/// Zeroed host memory, or the error that says there is none.
+pub(crate) fn host_bytes(bytes: usize) -> Result<AlignedBytes, Error> {
+    let error = || DeviceError::OutOfMemory { device: "the host".into(), bytes };
+    AlignedBytes::new(bytes).ok_or_else(|| error().into())
+}

@@ -1,0 +1,122 @@
+//! What is known once the inputs' shapes are: values of expressions, places of buffers and views.
+
+use crate::Error;
+use crate::arena::{self, Lifetime};
+use crate::prepared::Prepared;
+use artifact::{DimId, Place, ViewId};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A plan for one assignment of the inputs' symbols.
+pub(crate) struct Plan {
+    /// Tells plans apart, also those of the past.
+    pub(crate) id: u64,
+    /// Symbols at the start of a run.
+    pub(crate) symbols: Vec<Option<i64>>,
+    /// Values of expressions that no step changes.
+    pub(crate) values: Vec<Option<i64>>,
+    /// What is known of each buffer.
+    pub(crate) buffers: Vec<PlannedBuffer>,
+    /// Views whose place, size and buffer are known; checked to lie within their buffers.
+    pub(crate) views: Vec<Option<PlannedView>>,
+    /// Bytes of the arena.
+    pub(crate) arena_bytes: usize,
+    /// Whether every buffer is a weight or lies in the arena, so that a run touches the same addresses as the last one.
+    pub(crate) is_fixed: bool,
+}
+
+/// What is known of a buffer before a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum PlannedBuffer {
+    /// It lies in the arena, at this offset.
+    Arena { offset: usize, bytes: usize },
+    /// Its size is known, its memory comes from elsewhere: weight, input or output.
+    Outside { bytes: usize },
+    /// Steps decide its size.
+    Late,
+}
+
+/// A view with everything known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlannedView {
+    pub(crate) buffer: usize,
+    pub(crate) offset: usize,
+}
+
+impl Plan {
+    /// Plans for an assignment. With `host_memory`, inputs and outputs are memory of the caller; else the arena holds copies.
+    pub(crate) fn new(prepared: &Prepared, mut symbols: Vec<Option<i64>>, host_memory: bool) -> Result<Plan, Error> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        for (symbol, value) in &prepared.early_lets {
+            symbols[symbol.idx()] = prepared.exprs[value.idx()].eval(&symbols);
+        }
+        let value = |idx: usize| match prepared.is_late(DimId(idx as u32)) {
+            true => None,
+            false => prepared.exprs[idx].eval(&symbols),
+        };
+        let values: Vec<Option<i64>> = (0..prepared.exprs.len()).map(value).collect();
+        let (buffers, arena_bytes) = place_buffers(prepared, &values, host_memory);
+        let is_fixed = prepared.program().buffers.iter().zip(&buffers).all(|(buffer, planned)| {
+            matches!(planned, PlannedBuffer::Arena { .. }) || matches!(buffer.place, Place::Weight(_))
+        });
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut plan = Plan { id, symbols, values, buffers, views: vec![], arena_bytes, is_fixed };
+        let n_views = prepared.program().views.len();
+        plan.views = (0..n_views).map(|idx| plan.view(prepared, ViewId(idx as u32))).collect::<Result<_, _>>()?;
+        Ok(plan)
+    }
+
+    fn view(&self, prepared: &Prepared, id: ViewId) -> Result<Option<PlannedView>, Error> {
+        let view = &prepared.program().views[id.idx()];
+        let limit = match self.buffers[view.buffer.idx()] {
+            PlannedBuffer::Arena { bytes, .. } | PlannedBuffer::Outside { bytes } => bytes,
+            PlannedBuffer::Late => return Ok(None),
+        };
+        let Some(offset) = self.values[view.offset.idx()] else { return Ok(None) };
+        let extents = view.shape.iter().map(|dim| self.values[dim.idx()]);
+        let Some(extents) = extents.collect::<Option<Vec<i64>>>() else { return Ok(None) };
+        if extents.iter().any(|extent| *extent < 0) {
+            // Impossible shapes occur in branches that are not taken; whoever uses the view gets the error.
+            return Ok(None);
+        }
+        match fit(offset, &extents, view.dtype.size(), limit) {
+            Some((offset, _)) => Ok(Some(PlannedView { buffer: view.buffer.idx(), offset })),
+            None => Err(Error::Program(format!("{} does not fit its {limit} bytes", prepared.describe(id)))),
+        }
+    }
+}
+
+/// Offset and size of a view in bytes, if it lies within its buffer.
+pub(crate) fn fit(offset: i64, extents: &[i64], element: usize, limit: usize) -> Option<(usize, usize)> {
+    let offset = usize::try_from(offset).ok()?;
+    let bytes = extents.iter().try_fold(element, |bytes, extent| bytes.checked_mul(usize::try_from(*extent).ok()?))?;
+    (offset.checked_add(bytes)? <= limit && offset.is_multiple_of(element)).then_some((offset, bytes))
+}
+
+/// Larger buffers are not planned for: whoever uses them is told that there is not so much memory.
+const MAX_PLANNED: usize = 1 << 44;
+
+fn place_buffers(prepared: &Prepared, values: &[Option<i64>], host_memory: bool) -> (Vec<PlannedBuffer>, usize) {
+    let (mut owners, mut wanted) = (vec![], vec![]);
+    let mut buffers: Vec<PlannedBuffer> = vec![];
+    for (idx, buffer) in prepared.program().buffers.iter().enumerate() {
+        let bytes = values[buffer.bytes.idx()].and_then(|bytes| usize::try_from(bytes).ok()).filter(|b| *b <= MAX_PLANNED);
+        let lifetime = match buffer.place {
+            Place::Arena => prepared.lifetimes.of[idx],
+            Place::Input(_) | Place::Output(_) if !host_memory => Some(Lifetime::ALWAYS),
+            Place::Weight(_) | Place::Input(_) | Place::Output(_) => None,
+        };
+        buffers.push(match (bytes, buffer.place) {
+            (None, _) => PlannedBuffer::Late,
+            (Some(bytes), _) => PlannedBuffer::Outside { bytes },
+        });
+        if let (Some(bytes), Some(lifetime)) = (bytes, lifetime) {
+            owners.push(idx);
+            wanted.push((bytes, lifetime));
+        }
+    }
+    let (offsets, total) = arena::assign(&wanted);
+    for ((idx, (bytes, _)), offset) in owners.into_iter().zip(wanted).zip(offsets) {
+        buffers[idx] = PlannedBuffer::Arena { offset, bytes };
+    }
+    (buffers, total)
+}

@@ -1,0 +1,259 @@
+//! A device with memory of its own, which the process cannot follow, and with recorded runs: what a GPU looks like from here.
+
+use super::*;
+use crate::aligned::AlignedBytes;
+use crate::{Address, Device, DeviceError, GraphId, Memory, Module, Stream, Work};
+use artifact::{CodeId, KernelId, Launch, Place, PtxKernel, Step, WeightId};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tensor::DType;
+
+/// Added to real pointers, so that following an address would crash.
+const FAR: u64 = 1 << 62;
+
+/// Counts what happens.
+#[derive(Default)]
+struct Remote {
+    counts: Arc<Counts>,
+    can_record: bool,
+}
+
+#[derive(Default)]
+struct Counts {
+    launches: AtomicUsize,
+    replays: AtomicUsize,
+    captures: AtomicUsize,
+}
+
+struct RemoteModule {
+    weights: Vec<Memory>,
+    counts: Arc<Counts>,
+    can_record: bool,
+}
+
+enum Recorded {
+    Add(Vec<Address>, i64),
+    Upload(Vec<u8>, Address),
+    Copy(Address, Address, usize),
+}
+
+struct RemoteStream {
+    counts: Arc<Counts>,
+    can_record: bool,
+    open: Option<Vec<Recorded>>,
+    graphs: Vec<Vec<Recorded>>,
+}
+
+fn near(address: Address) -> *mut u8 {
+    assert!(address.get() > FAR, "an address of the host was given to the device");
+    (address.get() - FAR) as *mut u8
+}
+
+fn alloc(bytes: &[u8], len: usize) -> Memory {
+    let mut block = AlignedBytes::new(len).unwrap();
+    block.as_mut()[..bytes.len()].copy_from_slice(bytes);
+    Memory::new(Address::new(block.as_ptr() as u64 + FAR), len, Box::new(block))
+}
+
+impl Device for Remote {
+    fn name(&self) -> String {
+        "remote".into()
+    }
+
+    fn choose(&self, targets: &[String]) -> Result<usize, DeviceError> {
+        let has = targets.to_vec();
+        let error = DeviceError::NoVariant { device: "remote".into(), needs: "PTX".into(), has };
+        targets.iter().position(|target| target.starts_with("nvptx:")).ok_or(error)
+    }
+
+    fn load(&self, artifact: &Arc<Artifact>, _variant: usize) -> Result<Box<dyn Module>, DeviceError> {
+        let weights = artifact.weights.iter().map(|weight| alloc(&weight.data, weight.data.len())).collect();
+        Ok(Box::new(RemoteModule { weights, counts: self.counts.clone(), can_record: self.can_record }))
+    }
+}
+
+impl Module for RemoteModule {
+    fn is_host_memory(&self) -> bool {
+        false
+    }
+
+    fn weight(&self, id: WeightId) -> Address {
+        self.weights[id.idx()].address()
+    }
+
+    fn alloc(&self, bytes: usize) -> Result<Memory, DeviceError> {
+        Ok(alloc(&[], bytes))
+    }
+
+    fn stream(&self) -> Result<Box<dyn Stream>, DeviceError> {
+        let (counts, can_record) = (self.counts.clone(), self.can_record);
+        Ok(Box::new(RemoteStream { counts, can_record, open: None, graphs: vec![] }))
+    }
+}
+
+impl RemoteStream {
+    fn perform(recorded: &Recorded) {
+        match recorded {
+            Recorded::Add(args, tasks) => {
+                let [a, b, out] = args[..] else { panic!("three arguments") };
+                let at = |address: Address, idx: i64| near(address).cast::<f32>().wrapping_add(idx as usize);
+                for idx in 0..*tasks {
+                    // SAFETY: the tests give tensors of `tasks` floats.
+                    unsafe { *at(out, idx) = *at(a, idx) + *at(b, idx) }
+                }
+            }
+            // SAFETY: the runtime checked the ranges.
+            Recorded::Upload(bytes, to) => unsafe { near(*to).copy_from(bytes.as_ptr(), bytes.len()) },
+            // SAFETY: as above.
+            Recorded::Copy(from, to, bytes) => unsafe { near(*to).copy_from(near(*from), *bytes) },
+        }
+    }
+
+    fn add(&mut self, work: Recorded) {
+        match &mut self.open {
+            Some(graph) => graph.push(work),
+            None => Self::perform(&work),
+        }
+    }
+}
+
+impl Stream for RemoteStream {
+    unsafe fn upload(&mut self, from: &[u8], to: Address) -> Result<(), DeviceError> {
+        self.add(Recorded::Upload(from.to_vec(), to));
+        Ok(())
+    }
+
+    unsafe fn download(&mut self, from: Address, to: &mut [u8]) -> Result<(), DeviceError> {
+        assert!(self.open.is_none(), "a record cannot read");
+        // SAFETY: the runtime checked the range.
+        unsafe { to.as_mut_ptr().copy_from(near(from), to.len()) };
+        Ok(())
+    }
+
+    unsafe fn copy(&mut self, from: Address, to: Address, bytes: usize) -> Result<(), DeviceError> {
+        self.add(Recorded::Copy(from, to, bytes));
+        Ok(())
+    }
+
+    unsafe fn launch(&mut self, work: Work<'_>) -> Result<(), DeviceError> {
+        self.counts.launches.fetch_add(1, Ordering::Relaxed);
+        self.add(Recorded::Add(work.args.to_vec(), work.tasks));
+        Ok(())
+    }
+
+    fn synchronize(&mut self) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    fn begin_capture(&mut self) -> Result<bool, DeviceError> {
+        self.open = self.can_record.then(Vec::new);
+        Ok(self.can_record)
+    }
+
+    fn end_capture(&mut self) -> Result<GraphId, DeviceError> {
+        self.counts.captures.fetch_add(1, Ordering::Relaxed);
+        self.graphs.push(self.open.take().unwrap());
+        Ok(GraphId(self.graphs.len() - 1))
+    }
+
+    unsafe fn replay(&mut self, graph: GraphId) -> Result<(), DeviceError> {
+        self.counts.replays.fetch_add(1, Ordering::Relaxed);
+        self.graphs[graph.0].iter().for_each(Self::perform);
+        Ok(())
+    }
+
+    fn forget_captures(&mut self) {
+        self.graphs.clear();
+    }
+}
+
+/// `y = (x + w) + x`, and the shape of `x`; `w` has 64 elements. With `bind` the shape is read back, so that nothing is straight.
+fn program(bind: bool) -> Artifact {
+    let mut b = ProgramBuilder::new();
+    let x = b.tensor(Place::Input(0), DType::F32, &[n()]);
+    let w = b.tensor(Place::Weight(WeightId(0)), DType::F32, &[64.into()]);
+    let sum = b.tensor(Place::Arena, DType::F32, &[n()]);
+    let y = b.tensor(Place::Output(0), DType::F32, &[n()]);
+    let shape = b.tensor(Place::Output(1), DType::I64, &[1.into()]);
+    b.input("x", x);
+    b.output("y", y);
+    b.output("shape", shape);
+    let (tasks, zero) = (b.dim(&n()), b.dim(&0.into()));
+    b.push(Step::Dims { values: vec![tasks], out: shape });
+    if bind {
+        let again = b.symbol("again");
+        b.push(Step::Bind { input: shape, symbols: vec![again] });
+    }
+    for args in [vec![x, w, sum], vec![sum, x, y]] {
+        b.push(Step::Launch(Launch {
+            kernel: KernelId(0),
+            args,
+            dims: vec![],
+            tasks,
+            scratch: zero,
+            cost: zero,
+            nodes: vec![],
+            flops: tasks,
+            bytes: tasks,
+        }));
+    }
+    let kernel = PtxKernel { name: "add".into(), unit: 0, entry: "add".into(), block: 128, tasks_per_block: 128, shared: 0 };
+    let kernels = Kernels::Ptx { units: vec![CodeId(0)], kernels: vec![kernel] };
+    let ones = Weight { name: "ones".into(), dtype: DType::F32, data: Bytes::from([0, 0, 0x80, 0x3f].repeat(64)) };
+    artifact(b.finish(), "nvptx:sm_80", kernels, vec![Bytes::from_static(b"// PTX")], vec![ones])
+}
+
+fn check(engine: &Engine, len: usize) {
+    let x = Tensor::from_vec(vec![len], (0..len).map(|v| v as f32).collect());
+    let out = run(engine, std::slice::from_ref(&x));
+    let expected: Vec<f32> = x.values::<f32>().iter().map(|v| v + 1.0 + v).collect();
+    assert_eq!((out[0].values::<f32>().to_vec(), out[1].to_ints()), (expected, vec![len as i64]));
+}
+
+#[test]
+fn runs_are_recorded_once_for_each_shape() {
+    let device = Remote { can_record: true, ..Remote::default() };
+    let engine = Engine::from_artifact(Arc::new(program(false)), &device).unwrap();
+    for len in [3, 3, 3] {
+        check(&engine, len);
+    }
+    let counts = || [&device.counts.captures, &device.counts.launches, &device.counts.replays].map(|c| c.load(Ordering::Relaxed));
+    assert_eq!(counts(), [1, 2, 3]);
+    for len in [2, 3, 2] {
+        check(&engine, len);
+    }
+    assert_eq!(counts(), [2, 4, 6]);
+    // A larger arena makes the old records void.
+    for len in [64, 3] {
+        check(&engine, len);
+    }
+    assert_eq!(counts(), [4, 8, 8]);
+}
+
+#[test]
+fn without_records_every_launch_happens() {
+    let device = Remote::default();
+    let engine = Engine::from_artifact(Arc::new(program(false)), &device).unwrap();
+    for len in [3, 3] {
+        check(&engine, len);
+    }
+    assert_eq!(device.counts.launches.load(Ordering::Relaxed), 4);
+    assert_eq!(device.counts.captures.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn programs_that_read_back_are_not_recorded() {
+    let device = Remote { can_record: true, ..Remote::default() };
+    let engine = Engine::from_artifact(Arc::new(program(true)), &device).unwrap();
+    for len in [3, 3] {
+        check(&engine, len);
+    }
+    assert_eq!(device.counts.captures.load(Ordering::Relaxed), 0);
+    let profile = engine.profile(&[floats(&[1.0])]).unwrap().1;
+    assert_eq!(profile.steps.iter().filter(|step| step.name == "add").count(), 2);
+}
+
+#[test]
+fn the_host_refuses_ptx() {
+    let error = Engine::from_artifact(Arc::new(program(false)), &host(1)).err().unwrap().to_string();
+    assert!(error.contains("compiled for nvptx:sm_80"), "{error}");
+}
