@@ -11,7 +11,7 @@ from shell import LLVM, ROOT, VENV, VENV_TORCH, Failed, have, run, say
 DEBIAN_PACKAGES = [
     "llvm-22", "llvm-22-dev", "llvm-22-tools", "libmlir-22-dev", "mlir-22-tools", "libpolly-22-dev",
     "clang-22", "libclang-22-dev", "lld-22",
-    "libzstd-dev", "zlib1g-dev", "libffi-dev", "libxml2-dev", "libncurses-dev",
+    "g++", "libzstd-dev", "zlib1g-dev", "libffi-dev", "libxml2-dev", "libncurses-dev",
 ]
 RUST = (1, 95)
 REQUIREMENTS = {
