@@ -1,0 +1,339 @@
+//! Resizing one axis: where each element of the result comes from, and how neighbours are weighted.
+//!
+//! Index and weight vectors are computed by graph operations; with known sizes they become constants while the graph is built.
+
+use super::kit::*;
+
+/// How elements are combined.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Mode {
+    /// One neighbour, by this rule.
+    Nearest(Rounding),
+    /// Two neighbours.
+    Linear,
+    /// Four neighbours, with the cubic's coefficient.
+    Cubic(f64),
+}
+
+/// Which of two neighbours is the nearest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rounding {
+    PreferFloor,
+    PreferCeil,
+    Floor,
+    Ceil,
+}
+
+/// How an index of the result becomes a place in the operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coordinates {
+    HalfPixel,
+    HalfPixelSymmetric,
+    PytorchHalfPixel,
+    AlignCorners,
+    Asymmetric,
+    TfCropAndResize,
+    /// As `HalfPixel`, without the half element at the end; version 11 only.
+    TfHalfPixelForNearest,
+}
+
+/// What is the same for all axes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub mode: Mode,
+    pub coordinates: Coordinates,
+    pub antialias: bool,
+    pub exclude_outside: bool,
+    pub extrapolation: f64,
+}
+
+/// One axis of a resize.
+#[derive(Clone, Debug)]
+pub(super) struct Axis {
+    pub axis: usize,
+    pub output: Dim,
+    /// The factor, if it is known at compile time.
+    pub scale: Option<f64>,
+    /// The factor as an `f64` scalar.
+    pub scale_value: ValueId,
+    /// Begin and end of the region of interest as `f64` scalars, for `TfCropAndResize`.
+    pub region: Option<(ValueId, ValueId)>,
+}
+
+/// The operand with one axis resized, in its own element type for `Nearest`, otherwise in a float type.
+pub(super) fn resized(b: &mut Builder, x: ValueId, rules: &Rules, axis: &Axis) -> One {
+    if let Some(repeated) = repeated(b, x, rules, axis)? {
+        return Ok(repeated);
+    }
+    let input = b.shape(x)[axis.axis].clone();
+    let place = place(b, rules.coordinates, &input, axis)?;
+    let last = dim_value(b, &(input.clone() - 1.into()), DType::F64)?;
+    let y = match rules.mode {
+        Mode::Nearest(rounding) => {
+            let nearest = rounded(b, place, rounding)?;
+            let index = limited(b, nearest, last)?;
+            b.emit(ops::Gather { axis: axis.axis }, &[x, index])?
+        }
+        Mode::Linear | Mode::Cubic(_) => interpolated(b, x, rules, axis, place, last)?,
+    };
+    if rules.coordinates != Coordinates::TfCropAndResize {
+        return Ok(y);
+    }
+    let before = compare_num(b, CompareKind::Lt, place, 0.0)?;
+    let behind = b.compare(CompareKind::Gt, place, last)?;
+    let outside = b.binary(BinaryKind::Or, before, behind)?;
+    let outside = along(b, outside, b.rank(y), axis.axis)?;
+    let value = num(b, y, rules.extrapolation)?;
+    Ok(b.select(outside, value, y)?)
+}
+
+/// Whole repetitions, where that is what nearest neighbours are: no indices are needed.
+fn repeated(
+    b: &mut Builder,
+    x: ValueId,
+    rules: &Rules,
+    axis: &Axis,
+) -> Result<Option<ValueId>, ImportError> {
+    let Some(times) = axis
+        .scale
+        .filter(|s| s.fract() == 0.0 && (1.0..=64.0).contains(s))
+    else {
+        return Ok(None);
+    };
+    let plain = match (rules.mode, rules.coordinates) {
+        (Mode::Nearest(Rounding::Floor), Coordinates::Asymmetric) => true,
+        (
+            Mode::Nearest(Rounding::PreferFloor | Rounding::PreferCeil),
+            Coordinates::HalfPixel | Coordinates::HalfPixelSymmetric,
+        ) => true,
+        _ => false,
+    };
+    let input = b.shape(x)[axis.axis].clone();
+    let times = Dim::from(times as i64);
+    if !plain || axis.output != input * times.clone() {
+        return Ok(None);
+    }
+    let inner = unsqueeze(b, x, axis.axis + 1)?;
+    let mut shape = b.shape(inner).to_vec();
+    shape[axis.axis + 1] = times;
+    let inner = b.broadcast(inner, shape)?;
+    let mut shape = b.shape(x).to_vec();
+    shape[axis.axis] = axis.output.clone();
+    Ok(Some(b.reshape(inner, shape)?))
+}
+
+/// For each index of the result the place in the operand, as `f64[output]`.
+fn place(b: &mut Builder, coordinates: Coordinates, input: &Dim, axis: &Axis) -> One {
+    let index = iota(b, DType::F64, axis.output.clone())?;
+    let size = dim_value(b, input, DType::F64)?;
+    let scale = axis.scale_value;
+    match coordinates {
+        Coordinates::Asymmetric => Ok(b.div(index, scale)?),
+        Coordinates::HalfPixel => half_pixel(b, index, scale),
+        Coordinates::TfHalfPixelForNearest => {
+            let middle = add_num(b, index, 0.5)?;
+            Ok(b.div(middle, scale)?)
+        }
+        Coordinates::PytorchHalfPixel => {
+            let place = half_pixel(b, index, scale)?;
+            let length = b.mul(size, scale)?;
+            let one = compare_num(b, CompareKind::Eq, length, 1.0)?;
+            let alone = num(b, place, -0.5)?;
+            Ok(b.select(one, alone, place)?)
+        }
+        Coordinates::HalfPixelSymmetric => {
+            let place = half_pixel(b, index, scale)?;
+            let exact = b.mul(size, scale)?;
+            let actual = dim_value(b, &axis.output, DType::F64)?;
+            let adjustment = b.div(actual, exact)?;
+            let rest = num_sub(b, 1.0, adjustment)?;
+            let centre = mul_num(b, size, 0.5)?;
+            let offset = b.mul(centre, rest)?;
+            Ok(b.add(offset, place)?)
+        }
+        Coordinates::AlignCorners => {
+            let (steps, one) = steps(b, size, scale)?;
+            let last = add_num(b, size, -1.0)?;
+            let place = b.mul(index, last)?;
+            let place = b.div(place, steps)?;
+            let zero = num(b, place, 0.0)?;
+            Ok(b.select(one, zero, place)?)
+        }
+        Coordinates::TfCropAndResize => {
+            let Some((begin, end)) = axis.region else {
+                return bad("tf_crop_and_resize without a region of interest");
+            };
+            let (steps, one) = steps(b, size, scale)?;
+            let last = add_num(b, size, -1.0)?;
+            let extent = b.sub(end, begin)?;
+            let extent = b.mul(extent, last)?;
+            let walked = b.mul(index, extent)?;
+            let walked = b.div(walked, steps)?;
+            let middle = mul_num(b, extent, 0.5)?;
+            let walked = b.select(one, middle, walked)?;
+            let start = b.mul(begin, last)?;
+            Ok(b.add(walked, start)?)
+        }
+    }
+}
+
+fn half_pixel(b: &mut Builder, index: ValueId, scale: ValueId) -> One {
+    let middle = add_num(b, index, 0.5)?;
+    let place = b.div(middle, scale)?;
+    add_num(b, place, -0.5)
+}
+
+/// The result's exact length less 1 (or 1 instead of 0), and whether that length is 1.
+fn steps(
+    b: &mut Builder,
+    size: ValueId,
+    scale: ValueId,
+) -> Result<(ValueId, ValueId), ImportError> {
+    let length = b.mul(size, scale)?;
+    let steps = add_num(b, length, -1.0)?;
+    let one = compare_num(b, CompareKind::Eq, length, 1.0)?;
+    let any = num(b, steps, 1.0)?;
+    Ok((b.select(one, any, steps)?, one))
+}
+
+fn rounded(b: &mut Builder, place: ValueId, rounding: Rounding) -> One {
+    match rounding {
+        Rounding::Floor => Ok(b.unary(UnaryKind::Floor, place)?),
+        Rounding::Ceil => Ok(b.unary(UnaryKind::Ceil, place)?),
+        Rounding::PreferFloor => {
+            let low = add_num(b, place, -0.5)?;
+            Ok(b.unary(UnaryKind::Ceil, low)?)
+        }
+        Rounding::PreferCeil => {
+            let high = add_num(b, place, 0.5)?;
+            Ok(b.unary(UnaryKind::Floor, high)?)
+        }
+    }
+}
+
+/// Places as indices inside of the operand.
+fn limited(b: &mut Builder, place: ValueId, last: ValueId) -> One {
+    let place = with_num(b, BinaryKind::Max, place, 0.0)?;
+    let place = b.binary(BinaryKind::Min, place, last)?;
+    Ok(b.cast(place, DType::I64)?)
+}
+
+/// How far around a place neighbours matter: half the number of taps of the unscaled kernel.
+fn support(mode: Mode) -> f64 {
+    match mode {
+        Mode::Cubic(_) => 2.0,
+        _ => 1.0,
+    }
+}
+
+fn interpolated(
+    b: &mut Builder,
+    x: ValueId,
+    rules: &Rules,
+    axis: &Axis,
+    place: ValueId,
+    last: ValueId,
+) -> One {
+    // Downscaling with antialias stretches the kernel by the inverse of the scale.
+    let stretched = match (rules.antialias, axis.scale) {
+        (false, _) => 1.0,
+        (true, Some(scale)) => scale.min(1.0),
+        (true, None) => return unsupported("antialias with a scale that is not known"),
+    };
+    let reach = support(rules.mode) / stretched;
+    // Neighbours from `first` to `1 - first` around the place's floor; a place that is an index belongs to its left.
+    let first = (-reach).floor() as i64 + 1;
+    let taps = (2 - 2 * first) as usize;
+    let up = b.unary(UnaryKind::Ceil, place)?;
+    let floor = add_num(b, up, -1.0)?;
+    let ratio = b.sub(place, floor)?;
+    let mut indices = Vec::new();
+    let mut weights = Vec::new();
+    for tap in 0..taps as i64 {
+        let neighbour = add_num(b, floor, (first + tap) as f64)?;
+        let distance = add_num(b, ratio, -((first + tap) as f64))?;
+        let distance = b.unary(UnaryKind::Abs, distance)?;
+        let distance = mul_num(b, distance, stretched)?;
+        let mut weight = kernel(b, rules.mode, distance)?;
+        if rules.exclude_outside {
+            let before = compare_num(b, CompareKind::Lt, neighbour, 0.0)?;
+            let behind = b.compare(CompareKind::Gt, neighbour, last)?;
+            let outside = b.binary(BinaryKind::Or, before, behind)?;
+            let zero = num(b, weight, 0.0)?;
+            weight = b.select(outside, zero, weight)?;
+        }
+        weights.push(weight);
+        indices.push(limited(b, neighbour, last)?);
+    }
+    if rules.exclude_outside || rules.antialias {
+        let mut sum = weights[0];
+        for weight in &weights[1..] {
+            sum = b.add(sum, *weight)?;
+        }
+        for weight in &mut weights {
+            *weight = b.div(*weight, sum)?;
+        }
+    }
+    combined(b, x, axis.axis, &indices, &weights)
+}
+
+/// The weight of a neighbour at a distance.
+fn kernel(b: &mut Builder, mode: Mode, distance: ValueId) -> One {
+    let Mode::Cubic(a) = mode else {
+        let weight = num_sub(b, 1.0, distance)?;
+        return with_num(b, BinaryKind::Max, weight, 0.0);
+    };
+    let mut polynomial = |coefficients: [f64; 4]| -> One {
+        let mut value = num(b, distance, coefficients[0])?;
+        for coefficient in &coefficients[1..] {
+            value = b.mul(value, distance)?;
+            value = add_num(b, value, *coefficient)?;
+        }
+        Ok(value)
+    };
+    let near = polynomial([a + 2.0, -(a + 3.0), 0.0, 1.0])?;
+    let far = polynomial([a, -5.0 * a, 8.0 * a, -4.0 * a])?;
+    let is_near = compare_num(b, CompareKind::Le, distance, 1.0)?;
+    let is_far = compare_num(b, CompareKind::Lt, distance, 2.0)?;
+    let zero = num(b, distance, 0.0)?;
+    let far = b.select(is_far, far, zero)?;
+    Ok(b.select(is_near, near, far)?)
+}
+
+/// The weighted sum of slices: tap by tap where there are few, as a reduction where there are many.
+fn combined(
+    b: &mut Builder,
+    x: ValueId,
+    axis: usize,
+    indices: &[ValueId],
+    weights: &[ValueId],
+) -> One {
+    let dtype = b.dtype(x);
+    if indices.len() > 8 {
+        let index = stack(b, indices, 1)?;
+        let weight = stack(b, weights, 1)?;
+        let weight = b.cast(weight, dtype)?;
+        let gathered = b.emit(ops::Gather { axis }, &[x, index])?;
+        let mut shape = vec![Dim::from(1); b.rank(gathered)];
+        shape[axis] = b.shape(gathered)[axis].clone();
+        shape[axis + 1] = b.shape(gathered)[axis + 1].clone();
+        let weight = b.reshape(weight, shape)?;
+        let weighted = b.mul(gathered, weight)?;
+        return Ok(b.reduce(ReduceKind::Sum, weighted, &[axis + 1], false)?);
+    }
+    let mut sum = None;
+    for (index, weight) in indices.iter().zip(weights) {
+        let gathered = b.emit(ops::Gather { axis }, &[x, *index])?;
+        let weight = b.cast(*weight, dtype)?;
+        let weight = along(b, weight, b.rank(x), axis)?;
+        let weighted = b.mul(gathered, weight)?;
+        sum = Some(match sum {
+            Some(sum) => b.add(sum, weighted)?,
+            None => weighted,
+        });
+    }
+    match sum {
+        Some(sum) => Ok(sum),
+        None => bad("a resize without neighbours"),
+    }
+}
