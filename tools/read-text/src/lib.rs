@@ -2,10 +2,10 @@
 //!
 //! [`picture`] makes the recognizer's input out of a picture, [`ctc`] makes text
 //! out of its output. Both follow what the model was trained with (PP-OCR's own
-//! pipeline), and are pure functions; the program in `main.rs` joins them with
-//! the compiler and the runtime.
+//! pipeline), and are pure functions; [`reader`] joins them with a loaded engine.
 //!
 //! Start reading at [`picture::prepare`] and [`ctc::decode`].
 
 pub mod ctc;
 pub mod picture;
+pub mod reader;
