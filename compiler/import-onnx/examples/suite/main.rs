@@ -1,0 +1,155 @@
+//! Runs a folder of ONNX conformance cases through the importer and the reference meanings of operators.
+//!
+//! `cargo run -p import-onnx --example suite -- FOLDER [FILTER]`: every case is a folder with `model.onnx`, `case.json`
+//! and `test_data_set_0`. Inputs whose values the importer asks for are frozen.
+#![allow(clippy::print_stdout, reason = "a command-line tool")]
+
+mod eval;
+
+use bytes::Bytes;
+use diag::Sink;
+use import_onnx::{ExternalData, Options, import, parse, tensor_from_pb};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use tensor::{Scalar, Tensor};
+
+struct Beside(PathBuf);
+
+impl ExternalData for Beside {
+    fn read(&self, location: &str, offset: u64, length: Option<u64>) -> Result<Bytes, String> {
+        let all = std::fs::read(self.0.join(location)).map_err(|e| e.to_string())?;
+        let begin = usize::try_from(offset).map_err(|e| e.to_string())?;
+        let rest = all.get(begin..).ok_or("the file is too short")?;
+        let length = length.map_or(rest.len(), |n| n as usize);
+        Ok(Bytes::copy_from_slice(
+            rest.get(..length).ok_or("the file is too short")?,
+        ))
+    }
+}
+
+fn tensors(folder: &Path, prefix: &str) -> Result<Vec<Tensor>, String> {
+    let mut all = Vec::new();
+    loop {
+        let path = folder.join(format!("{prefix}_{}.pb", all.len()));
+        let Ok(bytes) = std::fs::read(&path) else {
+            return Ok(all);
+        };
+        let (_, tensor) = tensor_from_pb(bytes.into()).map_err(|e| format!("{prefix}: {e}"))?;
+        all.push(tensor);
+    }
+}
+
+/// A number of `case.json`, which is flat.
+fn number(json: &str, key: &str, default: f64) -> f64 {
+    let value = json
+        .split_once(&format!("\"{key}\":"))
+        .map(|(_, rest)| rest.trim_start());
+    value
+        .and_then(|rest| rest.split([',', '}']).next()?.trim().parse().ok())
+        .unwrap_or(default)
+}
+
+fn close(got: Scalar, want: Scalar, rtol: f64, atol: f64) -> bool {
+    let (a, b) = (got.as_f64(), want.as_f64());
+    a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= atol + rtol * b.abs()
+}
+
+fn compare(idx: usize, got: &Tensor, want: &Tensor, rtol: f64, atol: f64) -> Result<(), String> {
+    if got.dtype() != want.dtype() || got.shape() != want.shape() {
+        return Err(format!("output {idx} is {}, not {}", got.ty(), want.ty()));
+    }
+    let wrong: Vec<usize> = (0..want.len())
+        .filter(|at| !close(got.get(*at), want.get(*at), rtol, atol))
+        .collect();
+    let Some(first) = wrong.first() else {
+        return Ok(());
+    };
+    Err(format!(
+        "output {idx}: {} of {} elements differ, first at {first}: {:?}, not {:?}",
+        wrong.len(),
+        want.len(),
+        got.get(*first),
+        want.get(*first)
+    ))
+}
+
+fn run_case(folder: &Path) -> Result<(), String> {
+    let json = std::fs::read_to_string(folder.join("case.json")).unwrap_or_default();
+    let (rtol, atol) = (number(&json, "rtol", 1e-3), number(&json, "atol", 1e-7));
+    let bytes = std::fs::read(folder.join("model.onnx")).map_err(|e| e.to_string())?;
+    let mut sink = Sink::new();
+    let name = folder.file_name().map_or("", |n| n.to_str().unwrap_or(""));
+    let model = parse(bytes.into(), name, &mut sink).map_err(|_| message(&sink))?;
+    let data = folder.join("test_data_set_0");
+    let inputs = tensors(&data, "input")?;
+    let wanted = tensors(&data, "output")?;
+    let names: Vec<String> = input_names(&model);
+    let by_name: BTreeMap<&String, &Tensor> = names.iter().zip(&inputs).collect();
+    let external = Beside(folder.into());
+    let mut options = Options::default();
+    let mut imported = import(&model, &options, Some(&external), &mut sink);
+    for _ in 0..4 {
+        let Err(failed) = &imported else { break };
+        let before = options.freeze.len();
+        for name in &failed.needs.inputs {
+            if let Some(tensor) = by_name.get(name) {
+                options.freeze.insert(name.clone(), (*tensor).clone());
+            }
+        }
+        if options.freeze.len() == before {
+            break;
+        }
+        sink = Sink::new();
+        imported = import(&model, &options, Some(&external), &mut sink);
+    }
+    let imported = imported.map_err(|_| message(&sink))?;
+    let results = eval::run(&imported.graph, &inputs, &BTreeMap::new())?;
+    for (idx, (got, want)) in results.iter().zip(&wanted).enumerate() {
+        compare(idx, got, want, rtol, atol)?;
+    }
+    Ok(())
+}
+
+fn input_names(model: &import_onnx::Model) -> Vec<String> {
+    let graph = model.proto.graph.iter();
+    graph
+        .flat_map(|g| g.input.iter().map(|i| i.name.clone()))
+        .collect()
+}
+
+fn message(sink: &Sink) -> String {
+    let all: Vec<String> = sink.diagnostics().iter().map(|d| d.to_string()).collect();
+    all.join("\n  ")
+}
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let Some(folder) = args.next() else {
+        println!("usage: suite FOLDER [FILTER]");
+        return;
+    };
+    let filters: Vec<String> = args.collect();
+    let mut cases: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .map(|entries| entries.filter_map(|e| Some(e.ok()?.path())).collect())
+        .unwrap_or_default();
+    cases.sort();
+    let (mut passed, mut failed) = (0, 0);
+    for case in &cases {
+        let name = case.file_name().and_then(|n| n.to_str()).unwrap_or("");
+        if !filters.is_empty() && !filters.iter().any(|f| name.contains(f.as_str())) {
+            continue;
+        }
+        match std::panic::catch_unwind(|| run_case(case)) {
+            Ok(Ok(())) => passed += 1,
+            Ok(Err(reason)) => {
+                failed += 1;
+                println!("FAIL {name}: {reason}");
+            }
+            Err(_) => {
+                failed += 1;
+                println!("FAIL {name}: panic");
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+}
