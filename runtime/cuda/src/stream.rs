@@ -1,0 +1,151 @@
+//! A CUDA stream and the graphs that were captured on it.
+
+use crate::driver::{Failure, Handle, Shape};
+use crate::module::Loaded;
+use runtime::{Address, DeviceError, GraphId, Stream, Work};
+use std::sync::Arc;
+
+/// A stream of one module.
+pub(crate) struct CudaStream {
+    shared: Arc<Loaded>,
+    stream: Handle,
+    graphs: Vec<Handle>,
+    capturing: bool,
+    params: Vec<u64>,
+}
+
+impl Drop for CudaStream {
+    fn drop(&mut self) {
+        self.forget_captures();
+        // SAFETY: the stream is alive until here.
+        unsafe { self.shared.driver.destroy_stream(self.stream) }
+    }
+}
+
+impl CudaStream {
+    /// A new stream.
+    pub(crate) fn new(shared: Arc<Loaded>) -> Result<Self, DeviceError> {
+        let stream = shared.driver.create_stream().map_err(|e| e.explain(&shared.device, "creating a stream"))?;
+        Ok(CudaStream { shared, stream, graphs: vec![], capturing: false, params: vec![] })
+    }
+
+    fn explain(&self, doing: &str) -> impl Fn(Failure) -> DeviceError {
+        let (device, doing) = (self.shared.device.clone(), doing.to_string());
+        move |failure| failure.explain(&device, &doing)
+    }
+
+    /// Copies from the host.
+    ///
+    /// # Safety
+    /// There is room at the address, until [`CudaStream::wait`] returns.
+    pub(crate) unsafe fn put(&self, from: &[u8], to: u64) -> Result<(), DeviceError> {
+        if from.is_empty() {
+            return Ok(());
+        }
+        let driver = &self.shared.driver;
+        if !self.capturing {
+            // SAFETY: promised by the caller.
+            return unsafe { driver.upload(self.stream, from, to) }.map_err(self.explain("copying to the device"));
+        }
+        // A graph would read the host's memory when it is replayed; fills carry their value with them. Only small tensors of
+        // dimensions are written in programs that are captured.
+        let (words, rest) = from.as_chunks::<4>();
+        let aligned = to.is_multiple_of(4);
+        let result = (|| {
+            // SAFETY: every piece lies in the range that the caller promised.
+            unsafe {
+                if !aligned {
+                    return (0..).zip(from).try_for_each(|(at, byte)| driver.set_byte(self.stream, to + at, *byte));
+                }
+                let word = |(at, word): (u64, &[u8; 4])| driver.set_word(self.stream, to + 4 * at, u32::from_le_bytes(*word));
+                (0..).zip(words).try_for_each(word)?;
+                let tail = to + (from.len() - rest.len()) as u64;
+                (0..).zip(rest).try_for_each(|(at, byte)| driver.set_byte(self.stream, tail + at, *byte))
+            }
+        })();
+        result.map_err(self.explain("writing dimensions"))
+    }
+
+    /// Waits until everything is done.
+    pub(crate) fn wait(&self) -> Result<(), DeviceError> {
+        // SAFETY: the stream is alive.
+        unsafe { self.shared.driver.synchronize(self.stream) }.map_err(self.explain("waiting for the device"))
+    }
+}
+
+impl Stream for CudaStream {
+    unsafe fn upload(&mut self, from: &[u8], to: Address) -> Result<(), DeviceError> {
+        // SAFETY: promised by the caller.
+        unsafe { self.put(from, to.get()) }
+    }
+
+    unsafe fn download(&mut self, from: Address, to: &mut [u8]) -> Result<(), DeviceError> {
+        if to.is_empty() {
+            return self.wait();
+        }
+        // SAFETY: promised by the caller.
+        unsafe { self.shared.driver.download(self.stream, from.get(), to) }.map_err(self.explain("copying from the device"))
+    }
+
+    unsafe fn copy(&mut self, from: Address, to: Address, bytes: usize) -> Result<(), DeviceError> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        // SAFETY: promised by the caller.
+        unsafe { self.shared.driver.copy(self.stream, from.get(), to.get(), bytes) }.map_err(self.explain("copying on the device"))
+    }
+
+    unsafe fn launch(&mut self, work: Work<'_>) -> Result<(), DeviceError> {
+        let (function, kernel) = &self.shared.functions[work.kernel.idx()];
+        let blocks = work.tasks.unsigned_abs().div_ceil(u64::from(kernel.tasks_per_block));
+        let Some(grid) = i32::try_from(blocks).ok().map(i32::unsigned_abs) else {
+            let why = format!("kernel `{}` needs {blocks} blocks, which is more than a grid has", kernel.name);
+            return Err(DeviceError::Failed { device: self.shared.device.clone(), why });
+        };
+        pack(&work, &mut self.params);
+        let shape = Shape { grid, block: kernel.block, shared: kernel.shared };
+        // SAFETY: promised by the caller; the parameters are those of the ABI.
+        let result = unsafe { self.shared.driver.launch(self.stream, *function, shape, &mut self.params) };
+        result.map_err(|failure| failure.explain(&self.shared.device, &format!("launching kernel `{}`", kernel.name)))
+    }
+
+    fn synchronize(&mut self) -> Result<(), DeviceError> {
+        // During a capture there is nothing to wait for, and waiting would break it.
+        if self.capturing { Ok(()) } else { self.wait() }
+    }
+
+    fn begin_capture(&mut self) -> Result<bool, DeviceError> {
+        // SAFETY: the stream is alive.
+        unsafe { self.shared.driver.begin_capture(self.stream) }.map_err(self.explain("starting a capture"))?;
+        self.capturing = true;
+        Ok(true)
+    }
+
+    fn end_capture(&mut self) -> Result<GraphId, DeviceError> {
+        self.capturing = false;
+        // SAFETY: the stream is alive.
+        let graph = unsafe { self.shared.driver.end_capture(self.stream) }.map_err(self.explain("capturing a graph"))?;
+        self.graphs.push(graph);
+        Ok(GraphId(self.graphs.len() - 1))
+    }
+
+    unsafe fn replay(&mut self, graph: GraphId) -> Result<(), DeviceError> {
+        // SAFETY: the graph lives as long as the stream or until `forget_captures`; its addresses are promised by the caller.
+        unsafe { self.shared.driver.launch_graph(self.stream, self.graphs[graph.0]) }.map_err(self.explain("launching a graph"))
+    }
+
+    fn forget_captures(&mut self) {
+        for graph in self.graphs.drain(..) {
+            // SAFETY: the graph is alive and not used again; the driver keeps what still runs.
+            unsafe { self.shared.driver.destroy_graph(graph) }
+        }
+    }
+}
+
+/// The parameters of a kernel: addresses, dimensions, number of tasks, 64 bits each.
+fn pack(work: &Work<'_>, params: &mut Vec<u64>) {
+    params.clear();
+    params.extend(work.args.iter().map(|address| address.get()));
+    params.extend(work.dims.iter().map(|dim| dim.cast_unsigned()));
+    params.push(work.tasks.cast_unsigned());
+}
