@@ -158,6 +158,29 @@ pub trait Arith {
     fn to_int(&self, x: Self::F) -> Self::I;
     /// To nearest even.
     fn to_float(&self, x: Self::I) -> Self::F;
+
+    /// `slow()` where `c` holds, else `usual`. `c` seldom holds: the slow way may be branched around.
+    fn rarely(
+        &self,
+        c: Self::B,
+        usual: (Self::F, Self::I),
+        slow: impl FnOnce() -> (Self::F, Self::I),
+    ) -> (Self::F, Self::I) {
+        let slow = slow();
+        (
+            self.select(c, slow.0, usual.0),
+            self.iselect(c, slow.1, usual.1),
+        )
+    }
+
+    /// `state`, replaced by `body(state)` while `cond(state)` holds in any lane. The body must leave alone the lanes
+    /// in which it does not.
+    fn repeat(
+        &self,
+        state: Self::F,
+        cond: impl Fn(Self::F) -> Self::B,
+        body: impl Fn(Self::F) -> Self::F,
+    ) -> Self::F;
 }
 
 /// Compounds of [`Arith`]'s operations that many functions use.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::arith::{Arith, Format};
-use crate::text::{FastMath, FloatCmp, IntCmp, Scalar, Ty, Val, Writer};
+use crate::text::{FastMath, FloatCmp, IntCmp, Reduce, Scalar, Ty, Val, Writer};
 
 /// Writes expressions as operations on values of one type: `f32`, `f64` or a vector of them.
 /// No fastmath flag is written, whatever the writer's state: see [`Arith`].
@@ -12,6 +12,7 @@ pub struct Lanes<'w> {
     ty: Ty,
     format: Format,
     fast: FastMath,
+    branching: bool,
 }
 
 impl<'w> Lanes<'w> {
@@ -30,7 +31,21 @@ impl<'w> Lanes<'w> {
             ty,
             format,
             fast,
+            branching: false,
         }
+    }
+
+    /// The same, which may also branch around code that is seldom needed. Faster, but a loop around it is not
+    /// vectorised by LLVM: for values that are vectors already, and for GPU threads.
+    pub fn branching(writer: &'w mut Writer, ty: Ty) -> Lanes<'w> {
+        let mut lanes = Lanes::new(writer, ty);
+        lanes.branching = true;
+        lanes
+    }
+
+    /// A single truth value: whether any lane's holds.
+    fn any(&self, c: Val) -> Val {
+        self.w(|w| w.reduce(Reduce::Or, c))
     }
 
     fn w<R>(&self, write: impl FnOnce(&mut Writer) -> R) -> R {
@@ -136,5 +151,36 @@ impl Arith for Lanes<'_> {
     }
     fn to_float(&self, x: Val) -> Val {
         self.w(|w| w.sitofp(x, self.ty.elem()))
+    }
+
+    fn rarely(&self, c: Val, usual: (Val, Val), slow: impl FnOnce() -> (Val, Val)) -> (Val, Val) {
+        let either = |slow: (Val, Val)| {
+            vec![
+                self.select(c, slow.0, usual.0),
+                self.iselect(c, slow.1, usual.1),
+            ]
+        };
+        let r = match self.branching {
+            false => either(slow()),
+            true => {
+                let any = self.any(c);
+                let r = self.w(|w| w.begin_if(any, &[usual.0.ty, usual.1.ty]));
+                let vals = either(slow());
+                self.w(|w| {
+                    w.begin_else(&r, &vals);
+                    w.end_region(&r, &[usual.0, usual.1]);
+                });
+                r
+            }
+        };
+        (r[0], r[1])
+    }
+    fn repeat(&self, state: Val, cond: impl Fn(Val) -> Val, body: impl Fn(Val) -> Val) -> Val {
+        let (results, before) = self.w(|w| w.begin_while(&[state]));
+        let go = self.any(cond(before[0]));
+        let after = self.w(|w| w.begin_do(go, &before));
+        let next = body(after[0]);
+        self.w(|w| w.end_region(&results, &[next]));
+        results[0]
     }
 }

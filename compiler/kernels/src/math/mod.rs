@@ -13,20 +13,29 @@
 mod arith;
 mod erf;
 mod exp;
+mod fmod;
 mod hyperbolic;
 mod interp;
+mod inverse;
 mod lanes;
 mod log;
+mod pow;
+mod reduce;
 mod table;
+mod trig;
 
 #[cfg(test)]
 mod tests;
 
 pub use arith::{Arith, ArithExt, Format};
 pub use erf::erf;
-pub use exp::{exp, exp_nonpositive, exp2, expm1, sigmoid};
-pub use hyperbolic::tanh;
+pub use exp::{exp, exp_nonpositive, exp2, expm1, rsqrt, sigmoid};
+pub use fmod::fmod;
+pub use hyperbolic::{acosh, asinh, atanh, cosh, sinh, tanh};
 pub use interp::{Interp32, Interp64};
+pub use inverse::{acos, asin, atan, atan2};
 pub use lanes::Lanes;
 pub use log::{log, log1p, log2, log10};
-pub use table::{Unary, unary};
+pub use pow::pow;
+pub use table::{Binary, Unary, binary, unary};
+pub use trig::{cos, sin, tan};

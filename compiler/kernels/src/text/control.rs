@@ -170,6 +170,16 @@ impl Writer {
         yes: impl FnOnce(&mut Writer) -> Vec<Val>,
         no: impl FnOnce(&mut Writer) -> Vec<Val>,
     ) -> Vec<Val> {
+        let results = self.begin_if(cond, tys);
+        let a = yes(self);
+        self.begin_else(&results, &a);
+        let b = no(self);
+        self.end_region(&results, &b);
+        results
+    }
+
+    /// The first line of [`Writer::if_else`], for callers that cannot hand the writer to a closure.
+    pub(crate) fn begin_if(&mut self, cond: Val, tys: &[Ty]) -> Vec<Val> {
         let results: Vec<Val> = tys.iter().map(|&ty| self.fresh(ty)).collect();
         let mut header = assignment(&results);
         write!(header, "scf.if {cond}").expect("writing to a string");
@@ -177,13 +187,19 @@ impl Writer {
             write!(header, " -> ({})", types(&results)).expect("writing to a string");
         }
         self.open(header);
-        let a = yes(self);
-        self.yield_like(&results, &a);
-        self.middle("} else {");
-        let b = no(self);
-        self.yield_like(&results, &b);
-        self.close("}");
         results
+    }
+
+    /// Ends the first arm with its values, begins the second.
+    pub(crate) fn begin_else(&mut self, results: &[Val], vals: &[Val]) {
+        self.yield_like(results, vals);
+        self.middle("} else {");
+    }
+
+    /// Ends the last region of a branch or loop with its values.
+    pub(crate) fn end_region(&mut self, like: &[Val], vals: &[Val]) {
+        self.yield_like(like, vals);
+        self.close("}");
     }
 
     /// `scf.if` without results and without an else.
@@ -201,32 +217,44 @@ impl Writer {
         cond: impl FnOnce(&mut Writer, &[Val]) -> (Val, Vec<Val>),
         body: impl FnOnce(&mut Writer, &[Val]) -> Vec<Val>,
     ) -> Vec<Val> {
+        let (results, before) = self.begin_while(inits);
+        let (go, vals) = cond(self, &before);
+        let after = self.begin_do(go, &vals);
+        let next = body(self, &after);
+        self.end_region(inits, &next);
+        results
+    }
+
+    /// The first line of [`Writer::while_loop`]: its results, and the values its condition gets.
+    pub(crate) fn begin_while(&mut self, inits: &[Val]) -> (Vec<Val>, Vec<Val>) {
         let results = self.fresh_like(inits);
-        let (before, after) = (self.fresh_like(inits), self.fresh_like(inits));
+        let before = self.fresh_like(inits);
         let head = format!(
             "{}scf.while{}",
             assignment(&results),
             carried(" ", &before, inits)
         );
         self.open(format_args!("{head} : ({0}) -> ({0})", types(inits)));
-        let (go, vals) = cond(self, &before);
+        (results, before)
+    }
+
+    /// Ends the condition, begins the body: the values the body gets.
+    pub(crate) fn begin_do(&mut self, go: Val, vals: &[Val]) -> Vec<Val> {
         match vals.is_empty() {
             true => self.stmt(format_args!("scf.condition({go})")),
             false => self.stmt(format_args!(
                 "scf.condition({go}) {} : {}",
-                List(&vals),
-                types(&vals)
+                List(vals),
+                types(vals)
             )),
         }
         self.middle("} do {");
+        let after = self.fresh_like(vals);
         self.block_args(&after);
-        let next = body(self, &after);
-        self.yield_like(inits, &next);
-        self.close("}");
-        results
+        after
     }
 
-    /// `func.call` of a function with at most one result... or several.
+    /// `func.call`.
     pub fn call(&mut self, name: &str, args: &[Val], results: &[Ty]) -> Vec<Val> {
         let text = format!(
             "func.call @{name}({}) : ({}) -> ({})",

@@ -162,11 +162,11 @@ fn branches_and_conditional_loops() {
     llvm.store %2, %0 {alignment = 4 : i64} : f32, !llvm.ptr
   }
   %7 = scf.while (%8 = %1) : (i64) -> (i64) {
-    %10 = arith.cmpi sgt, %8, %3 : i64
-    scf.condition(%10) %8 : i64
+    %9 = arith.cmpi sgt, %8, %3 : i64
+    scf.condition(%9) %8 : i64
   } do {
-  ^bb0(%9: i64):
-    %12 = arith.subi %9, %11 : i64
+  ^bb0(%10: i64):
+    %12 = arith.subi %10, %11 : i64
     scf.yield %12 : i64
   }
 ";
