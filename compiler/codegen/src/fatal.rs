@@ -26,9 +26,12 @@ use crate::error::Error;
 /// Instruction selection recurses over the code; LLVM's own tools run with 8 MiB.
 const STACK: usize = 64 << 20;
 
+/// Sends a message to whoever waits for the guarded thread.
+type Tell = Box<dyn Fn(String)>;
+
 thread_local! {
     /// Set on guarded threads: where the handler sends LLVM's last words.
-    static LAST_WORDS: RefCell<Option<Box<dyn Fn(String)>>> = const { RefCell::new(None) };
+    static LAST_WORDS: RefCell<Option<Tell>> = const { RefCell::new(None) };
 }
 
 /// Runs `job` on a thread of its own and waits; a fatal error of LLVM in it becomes [`Error::Fatal`].
@@ -49,12 +52,15 @@ pub(crate) fn guarded<T: Send + 'static>(
             let _ = thread.join();
             result
         }
-        Ok(Outcome::Fatal(message)) => {
-            Err(Error::Fatal { name: name.to_owned(), message: explain(message) })
-        }
+        Ok(Outcome::Fatal(message)) => Err(Error::Fatal {
+            name: name.to_owned(),
+            message: explain(message),
+        }),
         Err(_) => match thread.join() {
             Err(panic) => std::panic::resume_unwind(panic),
-            Ok(()) => Err(Error::Thread("the compile thread ended without a result".into())),
+            Ok(()) => Err(Error::Thread(
+                "the compile thread ended without a result".into(),
+            )),
         },
     }
 }
@@ -78,7 +84,9 @@ fn run<T: Send + 'static>(job: impl FnOnce() -> Result<T, Error>, sender: Sender
 /// Adds what the commonest message means.
 fn explain(mut message: String) -> String {
     if message.contains("Cannot select") && message.contains("NVPTXISD::CALL") {
-        message.push_str("\nA math function has no instruction on this target (without fast-math flags).");
+        message.push_str(
+            "\nA math function has no instruction on this target (without fast-math flags).",
+        );
     }
     message
 }
@@ -92,12 +100,16 @@ fn install_handler() {
 
 extern "C" fn on_fatal_error(reason: *const c_char) {
     // SAFETY: LLVM passes a NUL-terminated string that lives during the call.
-    let message = unsafe { CStr::from_ptr(reason) }.to_string_lossy().into_owned();
+    let message = unsafe { CStr::from_ptr(reason) }
+        .to_string_lossy()
+        .into_owned();
     let told = LAST_WORDS.with(|words| match words.try_borrow() {
         Ok(words) => words.as_ref().map(|tell| tell(message)).is_some(),
         Err(_) => false,
     });
-    while told {
-        thread::park();
+    if told {
+        loop {
+            thread::park();
+        }
     }
 }

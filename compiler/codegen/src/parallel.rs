@@ -23,7 +23,9 @@ pub fn compile_host(
     target: &HostTarget,
     threads: usize,
 ) -> Result<Vec<HostCode>, Error> {
-    in_order(sources, threads, |session, source| host_code(session, source, target))
+    in_order(sources, threads, |session, source| {
+        host_code(session, source, target)
+    })
 }
 
 /// [`ptx`] of every source, on up to `threads` threads; results in the order of the sources.
@@ -35,7 +37,9 @@ pub fn compile_ptx(
     target: &PtxTarget,
     threads: usize,
 ) -> Result<Vec<String>, Error> {
-    in_order(sources, threads, |session, source| ptx(session, source, target))
+    in_order(sources, threads, |session, source| {
+        ptx(session, source, target)
+    })
 }
 
 /// Sources are taken one by one, so that a slow one holds up only its own thread.
@@ -50,9 +54,14 @@ fn in_order<T: Send>(
         let session = Session::new();
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(source) = sources.get(index) else { break };
+            let Some(source) = sources.get(index) else {
+                break;
+            };
             let result = compile(&session, *source);
-            results.lock().unwrap_or_else(|e| e.into_inner()).push((index, result));
+            results
+                .lock()
+                .unwrap_or_else(|e| e.into_inner())
+                .push((index, result));
         }
     };
     thread::scope(|scope| {

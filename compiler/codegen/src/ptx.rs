@@ -65,10 +65,17 @@ fn check_symbols(name: &str, ptx: &str) -> Result<(), Error> {
         }
         // The name stands after the return value, or on the next line.
         let declaration = format!("{line} {}", lines.next().unwrap_or_default());
-        let after = declaration.rsplit_once(')').map_or(declaration.as_str(), |(_, rest)| rest);
-        let words = after.split(|c: char| !(c.is_alphanumeric() || "_$".contains(c)));
-        let symbol = words.filter(|w| !matches!(*w, "" | "extern" | "func")).next_back().unwrap_or("?");
-        return Err(Error::Symbol { name: name.to_owned(), symbol: symbol.to_owned() });
+        let after = declaration
+            .rsplit_once(')')
+            .map_or(declaration.as_str(), |(_, rest)| rest);
+        let mut words = after.split(|c: char| !(c.is_alphanumeric() || "_$".contains(c)));
+        let symbol = words
+            .rfind(|w| !matches!(*w, "" | "extern" | "func"))
+            .unwrap_or("?");
+        return Err(Error::Symbol {
+            name: name.to_owned(),
+            symbol: symbol.to_owned(),
+        });
     }
     Ok(())
 }

@@ -14,7 +14,10 @@ pub struct Source<'a> {
 
 impl<'a> From<&'a str> for Source<'a> {
     fn from(text: &'a str) -> Self {
-        Self { name: "kernel", text }
+        Self {
+            name: "kernel",
+            text,
+        }
     }
 }
 
@@ -59,7 +62,13 @@ pub struct Phases {
 impl Phases {
     /// The sum of all phases.
     pub fn total(&self) -> Duration {
-        self.parse + self.passes + self.translate + self.target + self.optimize + self.emit + self.flatten
+        self.parse
+            + self.passes
+            + self.translate
+            + self.target
+            + self.optimize
+            + self.emit
+            + self.flatten
     }
 }
 

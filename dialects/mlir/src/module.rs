@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
+use melior::Context;
 use melior::ir::BlockLike;
 use melior::ir::operation::OperationLike;
 use melior::pass::PassManager;
@@ -10,7 +11,7 @@ use melior::utility::parse_pass_pipeline;
 use mlir_sys::{MlirOperation, mlirTranslateModuleToLLVMIR};
 
 use crate::error::MlirError;
-use crate::intrinsics::protect;
+use crate::intrinsics::{protect_extrema, protect_math};
 use crate::pipeline::{GPU_PIPELINE, GPU_PREPARE_PIPELINE, HOST_PIPELINE};
 use crate::session::Session;
 
@@ -32,7 +33,11 @@ pub struct Module<'s> {
 
 impl<'s> Module<'s> {
     pub(crate) fn new(session: &'s Session, name: &str, inner: melior::ir::Module<'s>) -> Self {
-        Self { session, name: name.to_owned(), inner }
+        Self {
+            session,
+            name: name.to_owned(),
+            inner,
+        }
     }
 
     pub(crate) fn inner(&self) -> &melior::ir::Module<'s> {
@@ -48,7 +53,10 @@ impl<'s> Module<'s> {
         if self.inner.as_operation().verify() {
             return Ok(());
         }
-        Err(MlirError::Verify { name: self.name.clone(), diagnostics: self.session.take(&self.name) })
+        Err(MlirError::Verify {
+            name: self.name.clone(),
+            diagnostics: self.session.take(&self.name),
+        })
     }
 
     /// Runs a pipeline written as `builtin.module(pass,other.op(pass{option=1}))`.
@@ -64,7 +72,10 @@ impl<'s> Module<'s> {
         let manager = PassManager::new(self.session.context());
         manager.enable_verifier(false);
         parse_pass_pipeline(manager.as_operation_pass_manager(), pipeline).map_err(|error| {
-            MlirError::Pipeline { pipeline: pipeline.to_owned(), message: error.to_string() }
+            MlirError::Pipeline {
+                pipeline: pipeline.to_owned(),
+                message: error.to_string(),
+            }
         })?;
         manager.run(&mut self.inner).map_err(|_| MlirError::Pass {
             name: self.name.clone(),
@@ -77,17 +88,25 @@ impl<'s> Module<'s> {
     /// # Errors
     /// [`MlirError::Pass`] when an op has no lowering.
     pub fn lower(&mut self, part: Part) -> Result<(), MlirError> {
+        self.rewrite(protect_extrema)?;
         match part {
             Part::Host => self.run_pipeline(HOST_PIPELINE),
             Part::Gpu => {
                 self.run_pipeline(GPU_PREPARE_PIPELINE)?;
-                protect(self.session.context(), &self.inner).map_err(|_| MlirError::Pass {
-                    name: self.name.clone(),
-                    diagnostics: self.session.take(&self.name),
-                })?;
+                self.rewrite(protect_math)?;
                 self.run_pipeline(GPU_PIPELINE)
             }
         }
+    }
+
+    fn rewrite(
+        &self,
+        rules: fn(&Context, &melior::ir::Module<'_>) -> Result<(), melior::Error>,
+    ) -> Result<(), MlirError> {
+        rules(self.session.context(), &self.inner).map_err(|_| MlirError::Pass {
+            name: self.name.clone(),
+            diagnostics: self.session.take(&self.name),
+        })
     }
 
     /// The module as text, in MLIR's pretty form.
@@ -118,7 +137,8 @@ impl<'s> Module<'s> {
         };
         // SAFETY: the operation belongs to `self.inner`, which is alive; the context is the caller's promise.
         // The translation reads the operation and gives a module that nothing else owns, or null.
-        let module = unsafe { mlirTranslateModuleToLLVMIR(operation, llvm_context.as_ptr().cast()) };
+        let module =
+            unsafe { mlirTranslateModuleToLLVMIR(operation, llvm_context.as_ptr().cast()) };
         NonNull::new(module.cast()).ok_or_else(|| MlirError::Translate {
             name: self.name.clone(),
             diagnostics: self.session.take(&self.name),
@@ -136,7 +156,10 @@ impl<'s> Module<'s> {
         }
         match found[..] {
             [one] => Ok(one),
-            _ => Err(MlirError::GpuModules { name: self.name.clone(), count: found.len() }),
+            _ => Err(MlirError::GpuModules {
+                name: self.name.clone(),
+                count: found.len(),
+            }),
         }
     }
 }

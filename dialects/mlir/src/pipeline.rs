@@ -3,9 +3,10 @@
 /// From `scf`, `arith`, `math`, `vector`, `cf`, `func` and `llvm` ops to the `llvm` dialect alone.
 ///
 /// Only conversions run here. Canonicalisation and CSE are left to LLVM, which does the same work
-/// faster on its own form. `arith-expand` makes conversions to bf16 integer code, so that they round
-/// the same on every machine (the hardware instruction flushes subnormal numbers) and never become calls
-/// into a compiler runtime library.
+/// faster on its own form. [`Module::lower`](crate::Module::lower) first shields maxima and minima from
+/// `arith-expand`, which is here to make conversions to bf16 integer code: so they round the
+/// same on every machine (the hardware instruction flushes subnormal numbers) and never become calls into a
+/// compiler runtime library.
 pub const HOST_PIPELINE: &str = "builtin.module(\
     convert-scf-to-cf,\
     arith-expand{include-bf16=true},\
@@ -24,7 +25,6 @@ pub const HOST_PIPELINE: &str = "builtin.module(\
 pub const GPU_PREPARE_PIPELINE: &str = "builtin.module(\
     convert-scf-to-cf,\
     gpu.module(\
-        arith-expand{include-bf16=false},\
         convert-vector-to-llvm,\
         convert-math-to-llvm))";
 
