@@ -10,10 +10,13 @@
 
 mod builder;
 mod contents;
+mod evaluator;
 mod graph;
 mod order;
+mod symbols;
 
 pub use builder::{BuildError, Builder};
 pub use contents::is_non_negative;
+pub use evaluator::{EvalFailure, Observer, evaluate, evaluate_with};
 pub use graph::{Graph, Node, Port, ValueId, ValueInfo};
 pub use order::{eliminate_dead, sort};

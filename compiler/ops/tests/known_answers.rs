@@ -1,5 +1,11 @@
 //! Small results of every operator, worked out by hand from NumPy's and ONNX's definitions.
 
+#![allow(
+    clippy::cloned_ref_to_slice_refs,
+    clippy::type_complexity,
+    reason = "tables of operands read better in one form"
+)]
+
 use ops::*;
 use tensor::{DType, Dim, Scalar, Tensor};
 
