@@ -3,7 +3,7 @@
 //! LLVM reports an instruction that it cannot select, or a feature that a target lacks, by
 //! `report_fatal_error`: it calls a handler and then ends the process. Nothing may unwind through
 //! its frames, so there is no way back. Therefore the part of a compile that can meet such an error runs on a thread
-//! of its own ([`guarded`]); the handler sends the message out and then parks that thread for ever. The
+//! of its own (`guarded`); the handler sends the message out and then parks that thread for ever. The
 //! thread's memory (one LLVM context, some MiB) is the price of an error that only a bug in our own kernels causes.
 //!
 //! Errors that LLVM reports through its context (bad inline assembly, unsupported calls) need none of this:

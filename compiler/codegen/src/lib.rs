@@ -10,7 +10,7 @@
 //! - Features come from an explicit list in the target, never from a CPU's name, which steers
 //!   scheduling only.
 //! - A host blob holds no address: mapped anywhere (at its alignment) and with its import slots filled, it runs.
-//! - No error of LLVM ends the process as long as LLVM reports it; see [`fatal`](crate::fatal) for how, and what
+//! - No error of LLVM ends the process as long as LLVM reports it; see [`fatal`] for how, and what
 //!   is left.
 //!
 //! Start reading at [`host_code`] and [`ptx`]; `flatten` makes the blob, `llvm` holds the LLVM module.
