@@ -1,0 +1,31 @@
+//! Errors with the exit codes that scripts rely on.
+
+use runtime::Error;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A file or a value that the user gave is wrong.
+    #[error("{0}")]
+    Input(String),
+    /// The runtime refused.
+    #[error(transparent)]
+    Run(#[from] Error),
+}
+
+impl From<runtime::DeviceError> for Failure {
+    fn from(error: runtime::DeviceError) -> Self {
+        Failure::Run(error.into())
+    }
+}
+
+impl Failure {
+    /// The exit code: 3 bad input, 5 our bug, 6 device.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Input(_) | Failure::Run(Error::Artifact(_) | Error::Input(_) | Error::Check(_)) => 3,
+            Failure::Run(Error::Program(_)) => 5,
+            Failure::Run(Error::Device(_)) => 6,
+        }
+    }
+}
