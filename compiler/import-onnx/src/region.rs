@@ -44,6 +44,7 @@ pub(crate) struct Param {
 /// A region under construction, with all nodes imported.
 pub(crate) struct Region {
     pub(crate) b: Builder,
+    pub(crate) params: Vec<ValueId>,
     pub(crate) results: Vec<ValueId>,
 }
 
@@ -112,20 +113,14 @@ impl Cx<'_, '_> {
     }
 
     /// Imports a subgraph as a region whose parameters are `params`, then the captured operands.
-    /// `params` are bound to the subgraph's inputs in order.
+    /// `bind` makes the values of the subgraph's inputs from the parameters.
     pub(crate) fn region(
         &mut self,
         graph: &GraphProto,
         params: &[Param],
         captures: &Captures,
+        bind: &dyn Fn(&mut Builder, &[ValueId]) -> Result<Vec<ValueId>, ImportError>,
     ) -> Result<Region, ImportError> {
-        if graph.input.len() > params.len() {
-            return bad(format!(
-                "a subgraph has {} inputs where {} values are given",
-                graph.input.len(),
-                params.len()
-            ));
-        }
         if self.env.depth >= MAX_DEPTH {
             return unsupported("subgraphs and functions are nested too deeply");
         }
@@ -139,14 +134,24 @@ impl Cx<'_, '_> {
             path: format!("{}{}/", self.scope.path, node_name(self.node)),
             ..Scope::default()
         };
-        for (idx, param) in params.iter().enumerate() {
+        let mut values = Vec::new();
+        for param in params {
             let value = frame.b.input(&param.name, param.ty.clone());
             if let Some(origin) = &param.origin {
                 frame.origins.insert(value, origin.clone());
             }
-            if let Some(input) = graph.input.get(idx) {
-                scope.names.insert(input.name.clone(), Slot::Value(value));
-            }
+            values.push(value);
+        }
+        let bound = bind(&mut frame.b, &values)?;
+        if graph.input.len() != bound.len() {
+            return bad(format!(
+                "a subgraph has {} inputs where {} values are given",
+                graph.input.len(),
+                bound.len()
+            ));
+        }
+        for (input, value) in graph.input.iter().zip(bound) {
+            scope.names.insert(input.name.clone(), Slot::Value(value));
         }
         captures.enter(&mut frame, &mut scope)?;
         let before = self.env.sink.diagnostics().len();
@@ -174,14 +179,27 @@ impl Cx<'_, '_> {
         }
         Ok(Region {
             b: frame.b,
+            params: values,
             results,
         })
     }
 
-    /// Imports a subgraph without a region, as if its nodes stood here: for the taken branch of an `If` that is decided already.
-    pub(crate) fn splice(&mut self, graph: &GraphProto) -> Result<Vec<Slot>, ImportError> {
+    /// Imports a subgraph without a region, as if its nodes stood here, with these values of its inputs:
+    /// for the taken branch of an `If` that is decided already, and for loops that are unrolled.
+    pub(crate) fn splice(
+        &mut self,
+        graph: &GraphProto,
+        inputs: Vec<Slot>,
+    ) -> Result<Vec<Slot>, ImportError> {
         if self.env.depth >= MAX_DEPTH {
             return unsupported("subgraphs and functions are nested too deeply");
+        }
+        if graph.input.len() != inputs.len() {
+            return bad(format!(
+                "a subgraph has {} inputs where {} values are given",
+                graph.input.len(),
+                inputs.len()
+            ));
         }
         let mut scope = Scope {
             opsets: self.scope.opsets.clone(),
@@ -190,6 +208,9 @@ impl Cx<'_, '_> {
         };
         for name in free_names(graph) {
             scope.names.insert(name.into(), slot_of(self.scope, name)?);
+        }
+        for (input, slot) in graph.input.iter().zip(inputs) {
+            scope.names.insert(input.name.clone(), slot);
         }
         let mut frame = Frame {
             b: std::mem::replace(self.b, Builder::new("")),

@@ -47,7 +47,9 @@ fn operands(cx: &mut Cx, inputs: Inputs) -> Result<(ValueId, ValueId), ImportErr
     let (rank, own) = (cx.b.rank(a), cx.b.rank(b));
     let axis = cx.axis(axis, rank)?;
     let Some(behind) = rank.checked_sub(axis + own) else {
-        return bad(format!("axis {axis} leaves no room for {own} axes of {rank}"));
+        return bad(format!(
+            "axis {axis} leaves no room for {own} axes of {rank}"
+        ));
     };
     let mut shape = cx.b.shape(b).to_vec();
     shape.extend(vec![Dim::from(1); behind]);

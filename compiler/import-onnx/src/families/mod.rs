@@ -2,11 +2,33 @@
 
 use crate::registry::Row;
 
-mod elementwise;
+mod activation;
+mod binary;
+mod cast;
+mod control;
+mod einsum;
+mod gather;
+mod generate;
+mod index;
+mod pad;
+mod pieces;
+mod random;
+mod reduce;
+mod search;
+mod sequence;
+mod shape;
+mod unary;
 
 mod attention;
 mod dropout;
 mod kit;
+mod training;
+mod signal;
+mod rotary;
+mod roi;
+mod loss;
+mod linear_attention;
+mod image;
 mod matmul;
 mod nn_conv;
 mod nn_norm;
@@ -24,9 +46,31 @@ mod windows;
 
 /// The tables of all families.
 pub(crate) const ALL: &[&[Row]] = &[
-    elementwise::ROWS,
+    activation::ROWS,
+    binary::ROWS,
+    cast::ROWS,
+    control::ROWS,
+    einsum::ROWS,
+    gather::ROWS,
+    generate::ROWS,
+    index::ROWS,
+    pad::ROWS,
+    pieces::ROWS,
+    random::ROWS,
+    reduce::ROWS,
+    search::ROWS,
+    sequence::ROWS,
+    shape::ROWS,
+    unary::ROWS,
     attention::ROWS,
     dropout::ROWS,
+    image::ROWS,
+    linear_attention::ROWS,
+    loss::ROWS,
+    roi::ROWS,
+    rotary::ROWS,
+    signal::ROWS,
+    training::ROWS,
     matmul::ROWS,
     nn_conv::ROWS,
     nn_norm::ROWS,
