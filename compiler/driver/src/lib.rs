@@ -1,1 +1,22 @@
-//! Placeholder while the workspace is laid out.
+//! `compile()`: a model file in, an artifact out; the phases between, their dumps and their times.
+//!
+//! # Invariants
+//! - The only crate that sees all of the compiler, and the only one of it that opens files.
+//! - Same model, same options: same bytes, on any number of threads.
+//! - Faults of the user's model come out as diagnostics, all of them; nothing falls back in silence.
+//!
+//! Start reading at [`compile`], then `assemble`.
+
+mod assemble;
+mod compile;
+mod error;
+mod files;
+mod options;
+mod report;
+mod targets;
+
+pub use compile::{Compiled, Frontend, check, compile, import_model, load_model, optimize_graph};
+pub use error::Error;
+pub use options::{Options, Phase};
+pub use report::{Report, Timing};
+pub use targets::Target;

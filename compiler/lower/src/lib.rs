@@ -1,1 +1,35 @@
-//! Placeholder while the workspace is laid out.
+//! Kernels from regions: the plan's fused nodes as MLIR text for the host and for NVIDIA GPUs.
+//!
+//! Every element of a region's result is an expression over the elements of its leaves. This crate walks that expression
+//! at an [`index`](index::Idx), which is one number or sixteen neighboring ones, and so writes scalar code (GPU threads,
+//! tails) and vector code (host) from the same few lines for each operator.
+//!
+//! # Invariants
+//! - One arm for each operator, in `value.rs` and the files it calls; the compiler asks for a missing one.
+//! - Equal regions give equal text, whatever their symbols are called: dimensions are numbered parameters.
+//! - No access outside a leaf: indices that come from data are clamped.
+//!
+//! Start reading at [`lower`], then `value.rs`.
+
+mod anchor;
+mod arg_reduce;
+mod cast;
+mod contraction;
+mod context;
+mod conv;
+mod cumulative;
+mod dot;
+mod elementwise;
+mod error;
+mod index;
+mod kernel;
+mod leaf;
+mod map;
+mod pool;
+mod reduce;
+mod scatter;
+mod types;
+mod value;
+
+pub use error::LowerError;
+pub use kernel::{Arg, BLOCK, Kernel, Packing, Target, lower};

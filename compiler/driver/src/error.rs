@@ -1,0 +1,57 @@
+//! Why a compile failed.
+
+use diag::Diagnostic;
+use import_onnx::Needs;
+use std::path::PathBuf;
+
+/// Why a compile failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The model has faults, or parts that are not supported.
+    #[error("{}", render(.diagnostics))]
+    Model {
+        /// All of them.
+        diagnostics: Vec<Diagnostic>,
+        /// What could be given for a second try, where compile-time values are missing.
+        needs: Needs,
+    },
+    /// A file could not be read or written.
+    #[error("cannot {verb} {}: {reason}", .path.display())]
+    File {
+        /// What was tried.
+        verb: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// A target's name is not known.
+    #[error("unknown target `{0}`: a target is `host`, `host:x86-64-v3` or `nvptx:sm_90a`")]
+    Target(String),
+    /// An operator has no kernel on a target.
+    #[error("{place}: {error}")]
+    Lower {
+        /// The source nodes.
+        place: String,
+        /// The reason.
+        error: lower::LowerError,
+    },
+    /// A fault in the compiler.
+    #[error("compiler bug in {phase}: {message}")]
+    Bug {
+        /// Where it showed.
+        phase: &'static str,
+        /// What happened.
+        message: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn bug(phase: &'static str, message: impl ToString) -> Error {
+        Error::Bug { phase, message: message.to_string() }
+    }
+}
+
+fn render(diagnostics: &[Diagnostic]) -> String {
+    diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,37 @@
+//! What happened in a compile.
+
+use crate::Phase;
+use std::time::Duration;
+
+/// How long a phase took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// The phase.
+    pub phase: Phase,
+    /// Wall time.
+    pub time: Duration,
+}
+
+/// What happened in a compile.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Nodes of the imported graph.
+    pub nodes_imported: usize,
+    /// Nodes after canonicalization.
+    pub nodes_canonical: usize,
+    /// Nodes after equality saturation.
+    pub nodes_optimized: usize,
+    /// Launches in the program, and different kernels among them, for each target.
+    pub kernels: Vec<(String, usize, usize)>,
+    /// Time of each phase, in order.
+    pub timings: Vec<Timing>,
+    /// The rewriter's own account, one line each.
+    pub rewrite: Vec<String>,
+}
+
+impl Report {
+    /// Wall time of all phases.
+    pub fn total(&self) -> Duration {
+        self.timings.iter().map(|timing| timing.time).sum()
+    }
+}

@@ -1,0 +1,258 @@
+//! From a region to a kernel: the choice of a recipe, and the function around it.
+
+use crate::LowerError;
+use crate::context::Cx;
+use crate::contraction::Contraction;
+use crate::cumulative::CumulativeRow;
+use crate::map::Map;
+use crate::scatter::Scatter;
+use graph::{Graph, ValueId};
+use kernels::text::{Access, Function, Param, Scalar, Ty, Val, Writer};
+use ops::Op;
+use schedule::Region;
+use std::collections::BTreeMap;
+use tensor::{Dim, Tensor};
+
+/// What a kernel is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A CPU with vectors of so many `f32` lanes (a power of two).
+    Host {
+        /// Lanes of one vector register.
+        lanes: u32,
+    },
+    /// An NVIDIA GPU.
+    Gpu,
+}
+
+/// Constant operands in the order in which a kernel reads them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Packing {
+    /// Matrices, each `rows x columns`, with these strides in elements.
+    pub matrices: usize,
+    /// Distance between matrices.
+    pub matrix_stride: usize,
+    /// Rows of each.
+    pub rows: usize,
+    /// Distance between rows.
+    pub row_stride: usize,
+    /// Columns of each.
+    pub columns: usize,
+    /// Distance between columns.
+    pub column_stride: usize,
+    /// So many rows stand together, column by column; the last group is filled up with zeros.
+    pub panel: usize,
+}
+
+impl Packing {
+    /// Elements after packing.
+    pub fn len(&self) -> usize {
+        self.matrices * self.rows.div_ceil(self.panel) * self.panel * self.columns
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The packed elements of an `f32` tensor.
+    pub fn pack(&self, values: &[f32]) -> Vec<f32> {
+        let mut out = vec![0.0; self.len()];
+        let panels = self.rows.div_ceil(self.panel);
+        for (idx, slot) in out.iter_mut().enumerate() {
+            let (lane, rest) = (idx % self.panel, idx / self.panel);
+            let (column, rest) = (rest % self.columns, rest / self.columns);
+            let (row, matrix) = (rest % panels * self.panel + lane, rest / panels);
+            if row < self.rows {
+                *slot = values[matrix * self.matrix_stride + row * self.row_stride + column * self.column_stride];
+            }
+        }
+        out
+    }
+}
+
+/// One parameter of a kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arg {
+    /// The value in memory.
+    pub value: ValueId,
+    /// For a constant: how its elements are rearranged when the artifact is made.
+    pub packing: Option<Packing>,
+}
+
+/// A kernel and how to launch it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// What it computes, as a name for profiles: operators joined by `_`.
+    pub name: String,
+    /// MLIR text with one function, `kernel`.
+    pub text: String,
+    /// Pointers that it takes; the result comes last.
+    pub args: Vec<Arg>,
+    /// Numbers that it takes.
+    pub dims: Vec<Dim>,
+    /// Independent tasks: ranges of them run on threads (host), or each is one thread (GPU).
+    pub tasks: Dim,
+    /// Bytes of scratch memory for each host thread.
+    pub scratch: Dim,
+    /// Rough nanoseconds of one task on one core.
+    pub cost: Dim,
+    /// Floating-point operations in all.
+    pub flops: Dim,
+}
+
+/// Ways to write a kernel.
+pub(crate) trait Recipe {
+    /// Independent tasks.
+    fn tasks(&self) -> Dim;
+    /// Bytes of scratch for each thread.
+    fn scratch(&self) -> Dim {
+        Dim::from(0)
+    }
+    /// How an operand is rearranged.
+    fn packing(&self, _value: ValueId) -> Option<Packing> {
+        None
+    }
+    /// Writes one task.
+    fn task(&self, cx: &Cx, w: &mut Writer, task: Val, scratch: Option<Val>);
+}
+
+/// Threads of a GPU block.
+pub const BLOCK: u32 = 256;
+
+/// Writes the kernel of a region.
+///
+/// # Errors
+/// [`LowerError`] for an operator or element type that has no kernel on the target.
+pub fn lower(
+    graph: &Graph,
+    region: &Region,
+    producers: &[Option<usize>],
+    constants: &[Option<&Tensor>],
+    target: Target,
+) -> Result<Kernel, LowerError> {
+    let wide = match target {
+        Target::Host { lanes } => lanes,
+        Target::Gpu => 1,
+    };
+    let mut cx = Cx::new(graph, region, producers, constants, wide);
+    let recipe = choose(&mut cx, target);
+    let args = arguments(&cx, &*recipe);
+    let text = loop {
+        let n_known = cx.dims().len();
+        let text = match target {
+            Target::Host { .. } => host_function(&mut cx, &args, &*recipe),
+            Target::Gpu => gpu_function(&mut cx, &args, &*recipe),
+        };
+        if let Some(error) = cx.failure() {
+            return Err(error);
+        }
+        // Dimensions are found while writing; the function is complete when none is new.
+        if cx.dims().len() == n_known {
+            break text;
+        }
+    };
+    let flops = crate::map::flops(&cx);
+    let tasks = recipe.tasks();
+    // Eight operations a nanosecond: half of what vectors of a small core do, and right within a factor of a few.
+    let cost = flops.clone().floor_div(8.into()).floor_div(tasks.clone().max(1.into()));
+    Ok(Kernel { name: name(&cx), text, args, dims: cx.dims(), tasks, scratch: recipe.scratch(), cost, flops })
+}
+
+fn choose<'a>(cx: &mut Cx<'a>, target: Target) -> Box<dyn Recipe + 'a> {
+    if let Some(node) = cx.anchor() {
+        match &node.op {
+            Op::Cumulative(op) => return Box::new(CumulativeRow::new(cx, node, op)),
+            Op::ScatterElements(_) | Op::ScatterNd(_) => return Box::new(Scatter::new(node)),
+            Op::Dot(_) | Op::Conv(_) => {
+                if let (Target::Host { .. }, Some(recipe)) = (target, Contraction::choose(cx, node)) {
+                    cx.groups = Some(recipe.groups.clone());
+                    return Box::new(recipe);
+                }
+            }
+            _ => {}
+        }
+    }
+    let map = Map::new(cx, target);
+    cx.groups = map.groups.clone();
+    Box::new(map)
+}
+
+fn arguments(cx: &Cx, recipe: &dyn Recipe) -> Vec<Arg> {
+    let leaves = cx.region.leaves.iter().filter(|v| cx.literal(**v).is_none()).copied();
+    let mut args: Vec<Arg> = leaves.map(|value| Arg { value, packing: recipe.packing(value) }).collect();
+    args.push(Arg { value: cx.region.store.value, packing: None });
+    args
+}
+
+fn name(cx: &Cx) -> String {
+    let mut words: Vec<&str> = Vec::new();
+    for idx in &cx.region.members {
+        let word = cx.graph.nodes[*idx].op.name();
+        if !words.contains(&word) && !matches!(word, "broadcast" | "reshape") {
+            words.push(word);
+        }
+    }
+    if words.is_empty() { "copy".into() } else { words.join("_") }
+}
+
+fn host_function(cx: &mut Cx, args: &[Arg], recipe: &dyn Recipe) -> String {
+    let params = [
+        Param::with(Ty::PTR, "llvm.noalias"),
+        Param::with(Ty::PTR, "llvm.noalias"),
+        Param::of(Ty::I64),
+        Param::of(Ty::I64),
+        Param::with(Ty::PTR, "llvm.noalias"),
+    ];
+    let mut w = Writer::new();
+    w.function(Function::host("kernel", &params), |w, p| {
+        let pointer = Access::aligned(8).invariant();
+        let ptrs: BTreeMap<ValueId, Val> = (0..)
+            .zip(args)
+            .map(|(slot, arg)| {
+                let at = w.gep_const(p[0], slot, Ty::PTR);
+                (arg.value, w.load(at, Ty::PTR, pointer))
+            })
+            .collect();
+        let dims = (0..cx.dims().len() as i64)
+            .map(|slot| {
+                let at = w.gep_const(p[1], slot, Ty::I64);
+                w.load(at, Ty::I64, pointer)
+            })
+            .collect();
+        cx.bind(ptrs, dims);
+        let one = w.i64(1);
+        w.for_loop(p[2], p[3], one, &[], |w, task, _| {
+            recipe.task(cx, w, task, Some(p[4]));
+            vec![]
+        });
+        vec![]
+    });
+    w.finish()
+}
+
+fn gpu_function(cx: &mut Cx, args: &[Arg], recipe: &dyn Recipe) -> String {
+    let n_dims = cx.dims().len();
+    let global: Ty = Scalar::Ptr(1).into();
+    let mut params = vec![Param::with(global, "llvm.noalias"); args.len()];
+    params.extend(vec![Param::of(Ty::I64); n_dims + 1]);
+    let mut w = Writer::new();
+    w.block("gpu.module @kernels", |w| {
+        w.function(Function::kernel("kernel", &params), |w, p| {
+            let ptrs = args.iter().zip(p).map(|(arg, ptr)| (arg.value, *ptr)).collect();
+            cx.bind(ptrs, p[args.len()..args.len() + n_dims].to_vec());
+            let index = |w: &mut Writer, text: &str| {
+                let id = w.op(Ty::INDEX, text);
+                w.op(Ty::I64, format_args!("arith.index_cast {id} : index to i64"))
+            };
+            let (block, thread) = (index(w, "gpu.block_id x"), index(w, "gpu.thread_id x"));
+            let size = w.i64(BLOCK.into());
+            let first = w.muli(block, size);
+            let task = w.addi(first, thread);
+            let exists = w.cmpi(kernels::text::IntCmp::Slt, task, p[args.len() + n_dims]);
+            w.if_then(exists, |w| recipe.task(cx, w, task, None));
+            vec![]
+        });
+    });
+    w.finish()
+}

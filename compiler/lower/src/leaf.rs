@@ -1,0 +1,167 @@
+//! Reading leaves and writing the result.
+
+use crate::context::{Cx, Scope};
+use crate::index::Idx;
+use crate::types::{compute, lanes_of, memory};
+use graph::ValueId;
+use kernels::text::{Access, IntCmp, Scalar, Val, Writer};
+use schedule::{broadcast_strides, row_major};
+use tensor::{DType, Dim, Tensor};
+
+impl Cx<'_> {
+    /// The strides of a leaf along the kernel's axes or groups of axes.
+    fn leaf_strides(&self, value: ValueId) -> Vec<Dim> {
+        let shape = &self.ty(value).shape;
+        match &self.groups {
+            Some(groups) => broadcast_strides(shape, &self.ty(self.region.result).shape, groups).unwrap_or_default(),
+            None => row_major(shape),
+        }
+    }
+
+    /// The element index in memory, for each lane.
+    pub(crate) fn address(&self, w: &mut Writer, lanes: u32, idx: &[Idx], strides: &[Dim]) -> Idx {
+        let mut sum = Idx::Uniform(w.i64(0));
+        for (idx, stride) in idx.iter().zip(strides) {
+            let stride = self.dim(w, stride);
+            let term = idx.scale(w, stride, lanes);
+            sum = sum.plus(w, term, lanes);
+        }
+        sum
+    }
+
+    /// The elements of a value in memory, one for each lane (a scalar if they are all the same one).
+    pub(crate) fn leaf(&self, w: &mut Writer, s: &Scope, value: ValueId, idx: &[Idx]) -> Val {
+        if let Some(tensor) = self.literal(value) {
+            return literal(w, tensor);
+        }
+        let strides = self.leaf_strides(value);
+        let at = self.address(w, s.lanes, idx, &strides);
+        self.load(w, s, self.ptrs[&value], self.ty(value).dtype, at)
+    }
+
+    /// Loads the elements at an address, for each lane.
+    pub(crate) fn load(&self, w: &mut Writer, s: &Scope, ptr: Val, dtype: DType, at: Idx) -> Val {
+        let elem = memory(dtype);
+        let access = Access::aligned(elem.bytes()).invariant();
+        let vector = lanes_of(elem, s.lanes);
+        let raw = match at {
+            Idx::Uniform(at) => {
+                let ptr = w.gep(ptr, at, elem.into());
+                w.load(ptr, elem.into(), access)
+            }
+            Idx::Linear(at, 1) => {
+                let ptr = w.gep(ptr, at, elem.into());
+                match s.mask {
+                    None => w.load(ptr, vector, access),
+                    Some(mask) => {
+                        let zero = w.zero(vector);
+                        w.masked_load(ptr, mask, zero, elem.bytes())
+                    }
+                }
+            }
+            Idx::Linear(..) | Idx::Varying(_) => {
+                let offsets = at.val(w, s.lanes);
+                let ptrs = w.gep(ptr, offsets, elem.into());
+                let mask = s.mask.unwrap_or_else(|| w.int(lanes_of(Scalar::I1, s.lanes), 1));
+                let zero = w.zero(vector);
+                w.gather(ptrs, mask, zero, elem.bytes())
+            }
+        };
+        from_memory(w, raw, dtype)
+    }
+
+    /// Loads one element that this kernel may have written.
+    pub(crate) fn load_fresh(&self, w: &mut Writer, ptr: Val, dtype: DType, at: Idx) -> Val {
+        let elem = memory(dtype);
+        let at = at.val(w, 1);
+        let ptr = w.gep(ptr, at, elem.into());
+        let raw = w.load(ptr, elem.into(), elem.bytes());
+        from_memory(w, raw, dtype)
+    }
+
+    /// Writes elements at an address whose lanes are neighbors.
+    pub(crate) fn store_at(&self, w: &mut Writer, s: &Scope, ptr: Val, dtype: DType, at: Idx, value: Val) {
+        let elem = memory(dtype);
+        let value = to_memory(w, value, dtype);
+        match at {
+            Idx::Uniform(at) => {
+                let ptr = w.gep(ptr, at, elem.into());
+                w.store(value, ptr, elem.bytes());
+            }
+            Idx::Linear(at, 1) => {
+                let value = w.broadcast(value, lanes_of(elem, s.lanes));
+                let ptr = w.gep(ptr, at, elem.into());
+                match s.mask {
+                    None => w.store(value, ptr, elem.bytes()),
+                    Some(mask) => w.masked_store(value, ptr, mask, elem.bytes()),
+                }
+            }
+            Idx::Linear(..) | Idx::Varying(_) => unreachable!("results are written along their last axis"),
+        }
+    }
+
+    /// Writes elements of the region's result at an index.
+    pub(crate) fn store(&self, w: &mut Writer, s: &Scope, idx: &[Idx], value: Val) {
+        let store = &self.region.store;
+        let shape = &self.ty(store.value).shape;
+        let strides = self.store_strides();
+        let mut at = self.address(w, s.lanes, idx, &strides);
+        if let Some((axis, start)) = &store.part {
+            let offset = self.dim(w, &(start.clone() * row_major(shape)[*axis].clone()));
+            at = at.offset(w, offset);
+        }
+        self.store_at(w, s, self.ptrs[&store.value], self.ty(store.value).dtype, at, value);
+    }
+
+    /// The strides of the written buffer along the kernel's axes or groups.
+    pub(crate) fn store_strides(&self) -> Vec<Dim> {
+        let strides = row_major(&self.ty(self.region.store.value).shape);
+        match &self.groups {
+            // The stride of a group is that of its last axis that has more than one element.
+            Some(groups) => {
+                let shape = &self.ty(self.region.result).shape;
+                let last = |range: &[usize]| (range[0]..range[1]).rev().find(|axis| shape[*axis] != Dim::from(1));
+                let stride = |range: &[usize]| last(range).map_or(Dim::from(0), |axis| strides[axis].clone());
+                groups.starts.windows(2).map(stride).collect()
+            }
+            None => strides,
+        }
+    }
+}
+
+/// A constant with one element.
+pub(crate) fn literal(w: &mut Writer, tensor: &Tensor) -> Val {
+    let dtype = tensor.dtype();
+    let elem = compute(dtype);
+    if elem.is_float() {
+        return match dtype {
+            // The value of every f16 and bf16 is exact in f64.
+            DType::F16 | DType::BF16 | DType::F32 | DType::F64 => w.float(elem.into(), tensor.get(0).as_f64()),
+            _ => w.zero(elem.into()),
+        };
+    }
+    match dtype {
+        tiny if tiny.is_tiny_float() => w.int(elem.into(), tensor.bytes()[0].cast_signed().into()),
+        DType::Bool => w.bool(tensor.get(0).as_bool()),
+        _ => w.int(elem.into(), tensor.get(0).as_int() as i64),
+    }
+}
+
+/// Registers from memory: bytes become truth values.
+fn from_memory(w: &mut Writer, raw: Val, dtype: DType) -> Val {
+    match dtype {
+        DType::Bool => {
+            let zero = w.zero(raw.ty);
+            w.cmpi(IntCmp::Ne, raw, zero)
+        }
+        _ => raw,
+    }
+}
+
+/// Memory from registers: truth values become bytes.
+fn to_memory(w: &mut Writer, value: Val, dtype: DType) -> Val {
+    match dtype {
+        DType::Bool => w.extui(value, Scalar::I8),
+        _ => value,
+    }
+}

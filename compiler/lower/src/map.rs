@@ -1,0 +1,193 @@
+//! Kernels that compute each element of the result on its own.
+
+use crate::context::{Cx, Scope};
+use crate::index::Idx;
+use crate::kernel::{Recipe, Target};
+use graph::Node;
+use kernels::text::{Val, Writer};
+use ops::Op;
+use schedule::{Class, Groups, class, collapse};
+use tensor::Dim;
+
+/// Elements of the innermost axis that one host task takes.
+const BLOCK: i64 = 8192;
+
+/// Loops over the axes (or groups of axes) of the result.
+pub(crate) struct Map {
+    pub(crate) groups: Option<Groups>,
+    extents: Vec<Dim>,
+    target: Target,
+    /// Elements computed at a time.
+    lanes: u32,
+}
+
+impl Map {
+    pub(crate) fn new(cx: &Cx, target: Target) -> Map {
+        let shape = &cx.ty(cx.region.result).shape;
+        let groups = collapsed(cx);
+        let mut extents = groups.as_ref().map_or(shape.clone(), |groups| groups.extents.clone());
+        if extents.is_empty() {
+            extents.push(Dim::from(1));
+        }
+        let inner = extents.last().and_then(Dim::as_const);
+        let by_rows = cx.anchor().is_some_and(|node| reduces_rows(cx, node));
+        let lanes = if by_rows || inner.is_some_and(|n| n < 4) { 1 } else { cx.wide() };
+        Map { groups, extents, target, lanes }
+    }
+
+    fn inner(&self) -> Dim {
+        self.extents.last().cloned().unwrap_or(1.into())
+    }
+
+    fn outer(&self) -> &[Dim] {
+        &self.extents[..self.extents.len() - 1]
+    }
+
+    fn blocks(&self) -> Dim {
+        self.inner().ceil_div(BLOCK.into())
+    }
+
+    /// Elements `lo..hi` of the innermost axis.
+    fn row(&self, cx: &Cx, w: &mut Writer, outer: &[Idx], lo: Val, hi: Val) {
+        let lanes = i64::from(self.lanes);
+        if self.lanes == 1 {
+            let one = w.i64(1);
+            w.for_loop(lo, hi, one, &[], |w, iv, _| {
+                self.elements(cx, w, &mut Scope::new(1, None), outer, Idx::Uniform(iv));
+                vec![]
+            });
+            return;
+        }
+        let step = w.i64(lanes);
+        let count = w.subi(hi, lo);
+        let n_full = w.divsi(count, step);
+        let full = w.muli(n_full, step);
+        let full = w.addi(lo, full);
+        if w.known_int(n_full) != Some(0) {
+            w.for_loop(lo, full, step, &[], |w, iv, _| {
+                self.elements(cx, w, &mut Scope::new(self.lanes, None), outer, Idx::Linear(iv, 1));
+                vec![]
+            });
+        }
+        if self.inner().as_const().is_some_and(|n| n % lanes == 0) {
+            return;
+        }
+        w.for_loop(full, hi, step, &[], |w, iv, _| {
+            let left = w.subi(hi, iv);
+            let mask = w.tail_mask(left, self.lanes);
+            self.elements(cx, w, &mut Scope::new(self.lanes, Some(mask)), outer, Idx::Linear(iv, 1));
+            vec![]
+        });
+    }
+
+    fn elements(&self, cx: &Cx, w: &mut Writer, s: &mut Scope, outer: &[Idx], inner: Idx) {
+        let idx = [outer, &[inner]].concat();
+        // A scalar has no axis, but one element.
+        let idx = if cx.ty(cx.region.result).rank() == 0 { &[][..] } else { &idx };
+        let value = cx.value(w, s, cx.region.result, idx);
+        if idx.is_empty() {
+            let zero = w.i64(0);
+            cx.store_at(w, s, cx.ptrs[&cx.region.store.value], cx.ty(cx.region.store.value).dtype, Idx::Uniform(zero), value);
+        } else {
+            cx.store(w, s, idx, value);
+        }
+    }
+}
+
+impl Recipe for Map {
+    fn tasks(&self) -> Dim {
+        let rows = self.outer().iter().fold(Dim::from(1), |a, b| a * b.clone());
+        match self.target {
+            Target::Host { .. } => rows * self.blocks(),
+            Target::Gpu => rows * self.inner(),
+        }
+    }
+
+    fn task(&self, cx: &Cx, w: &mut Writer, task: Val, _scratch: Option<Val>) {
+        let inner = cx.dim(w, &self.inner());
+        if self.target == Target::Gpu {
+            let (row, at) = (w.divui(task, inner), w.remui(task, inner));
+            let outer = split(cx, w, row, self.outer());
+            self.elements(cx, w, &mut Scope::new(1, None), &outer, Idx::Uniform(at));
+            return;
+        }
+        let blocks = cx.dim(w, &self.blocks());
+        let (row, block) = (w.divui(task, blocks), w.remui(task, blocks));
+        let outer = split(cx, w, row, self.outer());
+        let size = w.i64(BLOCK);
+        let lo = w.muli(block, size);
+        let end = w.addi(lo, size);
+        let hi = if self.blocks() == Dim::from(1) { inner } else { w.minsi(end, inner) };
+        self.row(cx, w, &outer, lo, hi);
+    }
+}
+
+/// The indices that a row-major number stands for.
+pub(crate) fn split(cx: &Cx, w: &mut Writer, number: Val, extents: &[Dim]) -> Vec<Idx> {
+    let mut idx = Vec::new();
+    let mut rest = number;
+    for (at, extent) in extents.iter().enumerate().rev() {
+        if at == 0 {
+            idx.push(Idx::Uniform(rest));
+            break;
+        }
+        let extent = cx.dim(w, extent);
+        idx.push(Idx::Uniform(w.remui(rest, extent)));
+        rest = w.divui(rest, extent);
+    }
+    idx.reverse();
+    idx
+}
+
+/// Merged axes, if every member computes at the result's own index and every leaf is walked evenly.
+fn collapsed(cx: &Cx) -> Option<Groups> {
+    let to = &cx.ty(cx.region.result).shape;
+    let mut leaves = Vec::new();
+    for idx in &cx.region.members {
+        let node = &cx.graph.nodes[*idx];
+        let is_broadcast = matches!(node.op, Op::Broadcast(_)) && cx.member(node.inputs[0]).is_none();
+        if class(cx.graph, node) != Class::Elementwise && !is_broadcast {
+            return None;
+        }
+        leaves.extend(node.inputs.iter().filter(|v| cx.member(**v).is_none()).map(|v| cx.ty(*v).shape.clone()));
+    }
+    let groups = collapse(to, &leaves)?;
+    let Some((axis, _)) = &cx.region.store.part else { return Some(groups) };
+    // The written part is dense behind the axis of concatenation, and only there.
+    let mut starts: Vec<usize> = groups.starts[..groups.starts.len() - 1].to_vec();
+    starts.push(*axis);
+    starts.sort_unstable();
+    starts.dedup();
+    Some(Groups::of(to, &starts))
+}
+
+/// Whether the anchor's own loop runs along memory, so that it takes the vectors.
+fn reduces_rows(cx: &Cx, node: &Node) -> bool {
+    match &node.op {
+        Op::Reduce(op) => op.axes.last().is_some_and(|axis| axis + 1 == cx.ty(node.inputs[0]).rank()),
+        Op::Dot(op) => cx.dots_rows(node, op),
+        _ => false,
+    }
+}
+
+/// Floating-point operations of a region, roughly: one for each element of each member, and those of the anchor.
+pub(crate) fn flops(cx: &Cx) -> Dim {
+    let members = cx.region.members.iter().map(|idx| node_flops(cx, &cx.graph.nodes[*idx]));
+    let moved = cx.ty(cx.region.result).num_elements();
+    members.fold(moved, |a, b| a + b)
+}
+
+fn node_flops(cx: &Cx, node: &Node) -> Dim {
+    let out = cx.ty(node.outputs[0]).num_elements();
+    let operand = |k: usize| cx.ty(node.inputs[k]);
+    match &node.op {
+        Op::Reduce(_) | Op::ArgReduce(_) | Op::Cumulative(_) => operand(0).num_elements(),
+        Op::Dot(op) => op.lhs_contract.iter().fold(out * 2.into(), |a, axis| a * operand(0).shape[*axis].clone()),
+        Op::Conv(_) => operand(1).shape[1..].iter().fold(out * 2.into(), |a, d| a * d.clone()),
+        Op::Pool(op) => out * op.window.iter().product::<usize>().into(),
+        Op::PoolArgMax(op) => out * op.window.iter().product::<usize>().into(),
+        Op::Unary(_) => out * 8.into(),
+        Op::Broadcast(_) | Op::Reshape(_) => Dim::from(0),
+        _ => out,
+    }
+}
