@@ -106,6 +106,14 @@ fn resize(cx: &mut Cx, inputs: Inputs) -> OpResult {
         (Some(scales), None) => by_scales(cx, x, &axes, scales)?,
         (None, None) => return bad("neither scales nor sizes are given"),
     };
+    if rules.antialias && plan.iter().any(|axis| axis.scale.is_none()) {
+        // How many neighbours count depends on the scale.
+        let value = filled(cx, inputs, 3).or_else(|| filled(cx, inputs, 2));
+        return Err(value.map_or_else(
+            || ImportError::Bad("neither scales nor sizes are given".into()),
+            |value| cx.needs_constant(value),
+        ));
+    }
     if rules.coordinates == Coordinates::TfCropAndResize {
         let Some(roi) = filled(cx, inputs, 1) else {
             return bad("tf_crop_and_resize without a region of interest");
