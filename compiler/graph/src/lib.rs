@@ -13,10 +13,16 @@ mod contents;
 mod evaluator;
 mod graph;
 mod order;
+mod parse;
+mod parse_attr;
 mod symbols;
+mod text;
+mod tokens;
 
 pub use builder::{BuildError, Builder};
 pub use contents::is_non_negative;
 pub use evaluator::{EvalFailure, Observer, evaluate, evaluate_with};
 pub use graph::{Graph, Node, Port, ValueId, ValueInfo};
 pub use order::{eliminate_dead, sort};
+pub use parse::{Elided, parse, parse_with};
+pub use text::{TextOptions, to_text};

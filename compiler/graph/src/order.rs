@@ -123,7 +123,7 @@ pub fn eliminate_dead(graph: &mut Graph) {
         }
     }
     let mut keep = live.into_iter();
-    graph.nodes.retain(|node| keep.next().unwrap_or(false));
+    graph.nodes.retain(|_| keep.next().unwrap_or(false));
     graph
         .nodes
         .iter_mut()
