@@ -18,6 +18,7 @@ mod parse_attr;
 mod symbols;
 mod text;
 mod tokens;
+mod verify;
 
 pub use builder::{BuildError, Builder};
 pub use contents::is_non_negative;
@@ -26,3 +27,4 @@ pub use graph::{Graph, Node, Port, ValueId, ValueInfo};
 pub use order::{eliminate_dead, sort};
 pub use parse::{Elided, parse, parse_with};
 pub use text::{TextOptions, to_text};
+pub use verify::{Form, Violation, verify};
