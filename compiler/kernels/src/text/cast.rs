@@ -1,7 +1,7 @@
 //! Conversions.
 
 use super::constant::wrap;
-use super::{Scalar, Ty, Val, Writer};
+use super::{FloatCmp, Scalar, Ty, Val, Writer};
 
 macro_rules! casts {
     ($($name:ident: $doc:literal;)*) => {
@@ -61,18 +61,67 @@ impl Writer {
         self.op(to, format_args!("llvm.bitcast {a} : {} to {to}", a.ty))
     }
 
-    /// Float to float, in the direction needed. Between `f16` and `bf16` by way of `f32`, which is exact.
+    /// Float to float in the direction needed, rounded once to nearest even, without library calls (`f16` needs
+    /// F16C on x86). Between `f16` and `bf16` by way of `f32`.
+    ///
+    /// Unlike [`Writer::truncf`], which becomes a library call for `bf16` and for `f64` to a half, where the target
+    /// lacks an instruction.
     pub fn float_to_float(&mut self, a: Val, to: Scalar) -> Val {
-        let from = a.ty.elem();
-        match (from.bits(), to.bits()) {
-            (x, y) if x < y => self.extf(a, to),
-            (x, y) if x > y => self.truncf(a, to),
-            _ if from == to => a,
-            _ => {
+        match (a.ty.elem(), to) {
+            (from, _) if from == to => a,
+            (Scalar::F16 | Scalar::BF16, Scalar::F16 | Scalar::BF16) => {
                 let wide = self.extf(a, Scalar::F32);
-                self.truncf(wide, to)
+                self.float_to_float(wide, to)
             }
+            (Scalar::F64, Scalar::F16 | Scalar::BF16) => {
+                let single = self.round_to_odd(a);
+                self.float_to_float(single, to)
+            }
+            (Scalar::F32, Scalar::BF16) if !self.native_bf16 => self.round_to_bf16(a),
+            (from, _) if from.bits() < to.bits() => self.extf(a, to),
+            _ => self.truncf(a, to),
         }
+    }
+
+    /// Whether the target has an instruction that rounds `f32` to `bf16`; else it is done on integers.
+    pub fn set_native_bf16(&mut self, native: bool) {
+        self.native_bf16 = native;
+    }
+
+    /// The upper half of the bits, rounded to nearest even.
+    fn round_to_bf16(&mut self, a: Val) -> Val {
+        let bits = self.bitcast(a, Scalar::I32);
+        let int = |w: &mut Writer, v| w.int(bits.ty, v);
+        let (one, half, width) = (int(self, 1), int(self, 0x7fff), int(self, 16));
+        let upper = self.shrui(bits, width);
+        let odd = self.andi(upper, one);
+        let sum = self.addi(bits, half);
+        let sum = self.addi(sum, odd);
+        let rounded = self.shrui(sum, width);
+        // A NaN must not be carried into infinity.
+        let quiet = int(self, 0x40);
+        let quiet = self.ori(upper, quiet);
+        let nan = self.cmpf(FloatCmp::Uno, a, a);
+        let code = self.select(nan, quiet, rounded);
+        let code = self.trunci(code, Scalar::I16);
+        self.bitcast(code, Scalar::BF16)
+    }
+
+    /// A double as a single that rounds further as the double itself would: towards zero, with the last bit set if
+    /// anything was lost.
+    fn round_to_odd(&mut self, a: Val) -> Val {
+        let single = self.truncf(a, Scalar::F32);
+        let back = self.extf(single, Scalar::F64);
+        let bits = self.bitcast(single, Scalar::I32);
+        let one = self.int(bits.ty, 1);
+        let (size, back_size) = (self.absf(a), self.absf(back));
+        let larger = self.cmpf(FloatCmp::Olt, size, back_size);
+        let less = self.subi(bits, one);
+        let towards_zero = self.select(larger, less, bits);
+        let inexact = self.cmpf(FloatCmp::Une, back, a);
+        let odd = self.ori(towards_zero, one);
+        let bits = self.select(inexact, odd, bits);
+        self.bitcast(bits, Scalar::F32)
     }
 
     /// Integer to integer, in the direction needed.

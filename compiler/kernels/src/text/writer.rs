@@ -65,6 +65,7 @@ pub struct Writer {
     locs: Vec<String>,
     loc: Option<usize>,
     pub(super) fast: FastMath,
+    pub(super) native_bf16: bool,
 }
 
 impl Writer {

@@ -1,6 +1,7 @@
 //! Accuracy and special values of the functions, on plain Rust numbers.
 
 mod double;
+mod lanes;
 mod reference;
 mod single;
 mod special;
