@@ -21,15 +21,14 @@ mod unary;
 
 mod attention;
 mod dropout;
-mod kit;
-mod training;
-mod signal;
-mod rotary;
-mod roi;
-mod loss;
-mod linear_attention;
+mod flex_attention;
 mod image;
+mod kit;
+mod linear_attention;
+mod loss;
 mod matmul;
+mod microsoft;
+mod ml;
 mod nn_conv;
 mod nn_norm;
 mod nn_pool;
@@ -39,8 +38,13 @@ mod resize;
 mod resize_axis;
 mod rnn;
 mod rnn_cell;
+mod roi;
+mod rotary;
 mod sampling;
+mod signal;
 mod softmax;
+mod training;
+mod trees;
 mod vision;
 mod windows;
 
@@ -71,6 +75,10 @@ pub(crate) const ALL: &[&[Row]] = &[
     rotary::ROWS,
     signal::ROWS,
     training::ROWS,
+    flex_attention::ROWS,
+    microsoft::ROWS,
+    ml::ROWS,
+    trees::ROWS,
     matmul::ROWS,
     nn_conv::ROWS,
     nn_norm::ROWS,
