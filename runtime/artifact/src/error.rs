@@ -19,7 +19,9 @@ pub enum Error {
     #[error("not a tenfold artifact (it does not begin with the magic bytes)")]
     NotAnArtifact,
     /// The file was written by another version of the format.
-    #[error("the artifact has format version {found}, this runtime reads version {supported}; compile the model again with a matching compiler")]
+    #[error(
+        "the artifact has format version {found}, this runtime reads version {supported}; compile the model again with a matching compiler"
+    )]
     Version {
         /// Version of the file.
         found: u32,
@@ -44,6 +46,10 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn io(verb: &'static str, path: &Path, source: std::io::Error) -> Self {
-        Error::Io { verb, path: path.into(), source }
+        Error::Io {
+            verb,
+            path: path.into(),
+            source,
+        }
     }
 }

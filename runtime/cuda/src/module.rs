@@ -51,38 +51,74 @@ impl Drop for Block {
 
 impl CudaModule {
     /// Compiles the variant's PTX and uploads the weights that its program uses.
-    pub(crate) fn load(driver: Arc<dyn Driver>, device: String, artifact: &Artifact, variant: usize) -> Result<Self, DeviceError> {
-        let failed = |why: String| DeviceError::Failed { device: device.clone(), why };
+    pub(crate) fn load(
+        driver: Arc<dyn Driver>,
+        device: String,
+        artifact: &Artifact,
+        variant: usize,
+    ) -> Result<Self, DeviceError> {
+        let failed = |why: String| DeviceError::Failed {
+            device: device.clone(),
+            why,
+        };
         let Kernels::Ptx { units, kernels } = &artifact.variants[variant].kernels else {
             return Err(failed("the kernels are not PTX".into()));
         };
-        let mut loaded = Loaded { driver: driver.clone(), device: device.clone(), modules: vec![], functions: vec![] };
+        let mut loaded = Loaded {
+            driver: driver.clone(),
+            device: device.clone(),
+            modules: vec![],
+            functions: vec![],
+        };
         for unit in units {
-            let text = CString::new(&artifact.code[unit.idx()][..]).map_err(|_| failed("PTX with a zero byte".into()))?;
-            let module = driver.load_module(&text).map_err(|e| e.explain(&device, "loading PTX"))?;
+            let text = CString::new(&artifact.code[unit.idx()][..])
+                .map_err(|_| failed("PTX with a zero byte".into()))?;
+            let module = driver
+                .load_module(&text)
+                .map_err(|e| e.explain(&device, "loading PTX"))?;
             loaded.modules.push(module);
         }
         for kernel in kernels {
-            let entry = CString::new(kernel.entry.as_str()).map_err(|_| failed("a kernel's name has a zero byte".into()))?;
+            let entry = CString::new(kernel.entry.as_str())
+                .map_err(|_| failed("a kernel's name has a zero byte".into()))?;
             let module = loaded.modules[kernel.unit as usize];
             // SAFETY: the module was just loaded.
             let function = unsafe { driver.function(module, &entry, kernel.shared) };
-            let function = function.map_err(|e| e.explain(&device, &format!("finding kernel `{}`", kernel.name)))?;
+            let function = function
+                .map_err(|e| e.explain(&device, &format!("finding kernel `{}`", kernel.name)))?;
             loaded.functions.push((function, kernel.clone()));
         }
         let shared = Arc::new(loaded);
         let (weights, memory) = upload_weights(&shared, artifact, variant)?;
-        Ok(CudaModule { shared, weights, _memory: memory })
+        Ok(CudaModule {
+            shared,
+            weights,
+            _memory: memory,
+        })
     }
 }
 
 /// Puts the weights that a variant uses into one block.
-fn upload_weights(shared: &Arc<Loaded>, artifact: &Artifact, variant: usize) -> Result<(Vec<Option<Address>>, Memory), DeviceError> {
-    let used: BTreeSet<WeightId> = artifact.variants[variant].program.buffers.iter().filter_map(|buffer| match buffer.place {
-        Place::Weight(id) => Some(id),
-        Place::Arena | Place::Input(_) | Place::Output(_) => None,
-    }).collect();
-    let size = |id: WeightId| artifact.weights[id.idx()].data.len().next_multiple_of(ALIGN);
+fn upload_weights(
+    shared: &Arc<Loaded>,
+    artifact: &Artifact,
+    variant: usize,
+) -> Result<(Vec<Option<Address>>, Memory), DeviceError> {
+    let used: BTreeSet<WeightId> = artifact.variants[variant]
+        .program
+        .buffers
+        .iter()
+        .filter_map(|buffer| match buffer.place {
+            Place::Weight(id) => Some(id),
+            Place::Arena | Place::Input(_) | Place::Output(_) => None,
+        })
+        .collect();
+    let size = |id: WeightId| {
+        artifact.weights[id.idx()]
+            .data
+            .len()
+            .next_multiple_of(ALIGN)
+    };
     let memory = alloc(shared, used.iter().map(|id| size(*id)).sum())?;
     let mut addresses = vec![None; artifact.weights.len()];
     let stream = CudaStream::new(shared.clone())?;
@@ -99,11 +135,21 @@ fn upload_weights(shared: &Arc<Loaded>, artifact: &Artifact, variant: usize) -> 
 
 /// New device memory.
 fn alloc(shared: &Loaded, bytes: usize) -> Result<Memory, DeviceError> {
-    let address = shared.driver.alloc(bytes.max(ALIGN)).map_err(|failure| match failure.code.as_str() {
-        "CUDA_ERROR_OUT_OF_MEMORY" => DeviceError::OutOfMemory { device: shared.device.clone(), bytes },
-        _ => failure.explain(&shared.device, "allocating memory"),
-    })?;
-    let block = Block { driver: shared.driver.clone(), address };
+    let address =
+        shared
+            .driver
+            .alloc(bytes.max(ALIGN))
+            .map_err(|failure| match failure.code.as_str() {
+                "CUDA_ERROR_OUT_OF_MEMORY" => DeviceError::OutOfMemory {
+                    device: shared.device.clone(),
+                    bytes,
+                },
+                _ => failure.explain(&shared.device, "allocating memory"),
+            })?;
+    let block = Block {
+        driver: shared.driver.clone(),
+        address,
+    };
     Ok(Memory::new(Address::new(address), bytes, Box::new(block)))
 }
 

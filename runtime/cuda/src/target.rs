@@ -20,7 +20,9 @@ fn parse(target: &str) -> Option<(u32, Reach)> {
     let arch = target.strip_prefix("nvptx:sm_")?;
     let (digits, reach) = match arch.strip_suffix('a') {
         Some(digits) => (digits, Reach::Exact),
-        None => arch.strip_suffix('f').map_or((arch, Reach::Onward), |digits| (digits, Reach::Family)),
+        None => arch
+            .strip_suffix('f')
+            .map_or((arch, Reach::Onward), |digits| (digits, Reach::Family)),
     };
     digits.parse().ok().map(|number| (number, reach))
 }
@@ -32,8 +34,14 @@ pub(crate) fn choose(targets: &[String], Capability(device): Capability) -> Opti
         Reach::Family => number <= device && number / 10 == device / 10,
         Reach::Exact => number == device,
     };
-    let parsed = targets.iter().enumerate().filter_map(|(idx, target)| Some((parse(target)?, idx)));
-    parsed.filter(|(target, _)| runs(*target)).max_by_key(|(target, idx)| (*target, std::cmp::Reverse(*idx))).map(|(_, idx)| idx)
+    let parsed = targets
+        .iter()
+        .enumerate()
+        .filter_map(|(idx, target)| Some((parse(target)?, idx)));
+    parsed
+        .filter(|(target, _)| runs(*target))
+        .max_by_key(|(target, idx)| (*target, std::cmp::Reverse(*idx)))
+        .map(|(_, idx)| idx)
 }
 
 #[cfg(test)]
@@ -42,7 +50,15 @@ mod tests {
 
     #[test]
     fn the_newest_and_most_special_runnable_target_wins() {
-        let all = ["host:x86_64/y/", "nvptx:sm_75", "nvptx:sm_80", "nvptx:sm_86", "nvptx:sm_90", "nvptx:sm_90a", "nvptx:sm_100f"];
+        let all = [
+            "host:x86_64/y/",
+            "nvptx:sm_75",
+            "nvptx:sm_80",
+            "nvptx:sm_86",
+            "nvptx:sm_90",
+            "nvptx:sm_90a",
+            "nvptx:sm_100f",
+        ];
         let targets: Vec<String> = all.map(String::from).to_vec();
         let pick = |capability| choose(&targets, Capability(capability)).map(|idx| all[idx]);
         assert_eq!(pick(70), None);
@@ -52,6 +68,9 @@ mod tests {
         assert_eq!(pick(100), Some("nvptx:sm_100f"));
         assert_eq!(pick(103), Some("nvptx:sm_100f"));
         assert_eq!(pick(120), Some("nvptx:sm_90"));
-        assert_eq!(choose(&["nvptx:sm_x".into(), "nvptx:90".into()], Capability(90)), None);
+        assert_eq!(
+            choose(&["nvptx:sm_x".into(), "nvptx:90".into()], Capability(90)),
+            None
+        );
     }
 }

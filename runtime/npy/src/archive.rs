@@ -9,7 +9,10 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 fn invalid(e: impl std::fmt::Display) -> Error {
-    Error::Invalid { kind: "npz", why: e.to_string() }
+    Error::Invalid {
+        kind: "npz",
+        why: e.to_string(),
+    }
 }
 
 /// The members of an `.npz` file with their names (without `.npy`), in order; each is for [`read`](crate::read).
@@ -21,20 +24,28 @@ pub fn read_npz(file: &Bytes) -> Result<Vec<(String, Bytes)>, Error> {
         let name = member.name().map_err(invalid)?.into_owned();
         let mut data = Vec::new();
         member.read_to_end(&mut data).map_err(invalid)?;
-        members.push((name.strip_suffix(".npy").unwrap_or(&name).to_string(), Bytes::from(data)));
+        members.push((
+            name.strip_suffix(".npy").unwrap_or(&name).to_string(),
+            Bytes::from(data),
+        ));
     }
     Ok(members)
 }
 
 /// Writes an `.npz` file, uncompressed, as NumPy's `savez` does. The same tensors give the same bytes.
-pub fn write_npz<'a>(items: impl IntoIterator<Item = (&'a str, &'a Tensor)>, out: impl Write + Seek) -> Result<(), Error> {
+pub fn write_npz<'a>(
+    items: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
+    out: impl Write + Seek,
+) -> Result<(), Error> {
     let mut archive = ZipWriter::new(out);
     for (name, tensor) in items {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .last_modified_time(zip::DateTime::default())
             .large_file(tensor.bytes().len() > 1 << 30);
-        archive.start_file(format!("{name}.npy"), options).map_err(invalid)?;
+        archive
+            .start_file(format!("{name}.npy"), options)
+            .map_err(invalid)?;
         crate::write(tensor, &mut archive)?;
     }
     archive.finish().map_err(invalid)?.flush()?;
@@ -42,8 +53,14 @@ pub fn write_npz<'a>(items: impl IntoIterator<Item = (&'a str, &'a Tensor)>, out
 }
 
 /// Writes an `.npz` file aside and renames it, so that nobody ever sees a part of it.
-pub fn save_npz<'a>(path: &Path, items: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Result<(), Error> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+pub fn save_npz<'a>(
+    path: &Path,
+    items: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
+) -> Result<(), Error> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let mut aside = tempfile::Builder::new();
     aside.prefix(".tenfold-");
     #[cfg(unix)]

@@ -18,16 +18,37 @@ const PLANS: usize = 8;
 
 /// A loaded model. Runs may happen from several threads at once.
 ///
-/// ```no_run
+/// ```
 /// use runtime::{Engine, Host};
 /// use tensor::Tensor;
+/// # use artifact::{Artifact, Kernels, Manifest, Place, ProgramBuilder, Signature, Step, Variant};
+/// # use tensor::{DType, Dim};
+/// # let mut b = ProgramBuilder::new();
+/// # let [x, y] = [Place::Input(0), Place::Output(0)].map(|place| b.tensor(place, DType::F32, &[Dim::symbol("N"), 3.into()]));
+/// # b.input("x", x);
+/// # b.output("y", y);
+/// # b.push(Step::Copy { from: x, to: y });
+/// # let signature = |name: &str| vec![Signature { name: name.into(), dtype: DType::F32, shape: vec!["N".into(), "3".into()] }];
+/// # let (inputs, outputs) = (signature("x"), signature("y"));
+/// # let manifest = Manifest { producer: "doc".into(), model: "copy".into(), numerics: "strict".into(), inputs, outputs };
+/// # let target = format!("host:{}-unknown-{}-gnu/generic/", std::env::consts::ARCH, std::env::consts::OS);
+/// # let kernels = Kernels::Host { units: vec![], kernels: vec![] };
+/// # let variants = vec![Variant { target, kernels, program: b.finish() }];
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("model.tenfold");
+/// # Artifact { manifest, variants, code: vec![], weights: vec![] }.write(&path)?;
 ///
-/// let engine = Engine::load("model.tenfold".as_ref(), &Host::new(None))?;
-/// for input in engine.inputs() {
-///     eprintln!("{input}");
-/// }
-/// let outputs = engine.run(&[Tensor::from_vec(vec![1, 3], vec![1.0f32, 2.0, 3.0])])?;
-/// # Ok::<(), runtime::Error>(())
+/// // A model `y = x`, compiled before.
+/// let engine = Engine::load(&path, &Host::new(None))?;
+/// assert_eq!(engine.inputs()[0].to_string(), "x: f32[N,3]");
+///
+/// let x = Tensor::from_vec(vec![1, 3], vec![1.0f32, 2.0, 3.0]);
+/// let outputs = engine.run(&[x.clone()])?;
+/// assert_eq!(outputs[0], x);
+///
+/// let wrong = Tensor::from_vec(vec![1, 4], vec![0.0f32; 4]);
+/// assert_eq!(engine.run(&[wrong]).unwrap_err().to_string(), "input `x`: axis 1 is 4, it must be 3");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Engine {
     prepared: Prepared,
@@ -70,12 +91,22 @@ impl Engine {
 
     /// Loads a valid artifact.
     fn new(artifact: Arc<Artifact>, device: &dyn Device) -> Result<Self, Error> {
-        let targets: Vec<String> = artifact.variants.iter().map(|variant| variant.target.clone()).collect();
+        let targets: Vec<String> = artifact
+            .variants
+            .iter()
+            .map(|variant| variant.target.clone())
+            .collect();
         let variant = device.choose(&targets)?;
         let prepared = Prepared::new(artifact.clone(), variant)?;
         let module = device.load(&artifact, variant)?;
         let (plans, idle) = (Mutex::new(vec![]), Mutex::new(vec![]));
-        Ok(Engine { prepared, module, device: device.name(), plans, idle })
+        Ok(Engine {
+            prepared,
+            module,
+            device: device.name(),
+            plans,
+            idle,
+        })
     }
 
     /// The inputs, in order.
@@ -111,25 +142,46 @@ impl Engine {
     /// Runs the model on inputs by name; the outputs come with their names.
     pub fn run_named(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {
         let outputs = self.run(&self.order_inputs(inputs)?)?;
-        Ok(self.outputs().iter().map(|port| port.name.clone()).zip(outputs).collect())
+        Ok(self
+            .outputs()
+            .iter()
+            .map(|port| port.name.clone())
+            .zip(outputs)
+            .collect())
     }
 
     /// Puts named inputs in order.
     pub fn order_inputs(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<Tensor>, Error> {
-        let names: Vec<&str> = self.inputs().iter().map(|port| port.name.as_str()).collect();
+        let names: Vec<&str> = self
+            .inputs()
+            .iter()
+            .map(|port| port.name.as_str())
+            .collect();
         let mut ordered = vec![None; names.len()];
         for (name, tensor) in inputs {
             let Some(at) = names.iter().position(|known| known == name) else {
-                return Err(Error::Input(format!("the model has no input `{name}`; it takes {}", names.join(", "))));
+                return Err(Error::Input(format!(
+                    "the model has no input `{name}`; it takes {}",
+                    names.join(", ")
+                )));
             };
             if ordered[at].replace(tensor.clone()).is_some() {
                 return Err(Error::Input(format!("input `{name}` is given twice")));
             }
         }
-        let missing = || names.iter().zip(&ordered).filter(|(_, given)| given.is_none()).map(|(name, _)| *name);
+        let missing = || {
+            names
+                .iter()
+                .zip(&ordered)
+                .filter(|(_, given)| given.is_none())
+                .map(|(name, _)| *name)
+        };
         match ordered.iter().cloned().collect() {
             Some(tensors) => Ok(tensors),
-            None => Err(Error::Input(format!("missing inputs: {}", missing().collect::<Vec<_>>().join(", ")))),
+            None => Err(Error::Input(format!(
+                "missing inputs: {}",
+                missing().collect::<Vec<_>>().join(", ")
+            ))),
         }
     }
 
@@ -143,16 +195,28 @@ impl Engine {
             steps: recorder.finish(self.prepared.program()),
             arena_bytes: memory.arena,
             peak_bytes: memory.arena + memory.late,
-            weight_bytes: self.artifact().weights.iter().map(|weight| weight.data.len()).sum(),
+            weight_bytes: self
+                .artifact()
+                .weights
+                .iter()
+                .map(|weight| weight.data.len())
+                .sum(),
         };
         Ok((outputs, profile))
     }
 
-    fn execute(&self, inputs: &[Tensor], recorder: Option<&mut Recorder>) -> Result<(Vec<Tensor>, Used), Error> {
-        let plan = self.plan(inputs::bind(&self.prepared, inputs)?)?;
+    fn execute(
+        &self,
+        inputs: &[Tensor],
+        recorder: Option<&mut Recorder>,
+    ) -> Result<(Vec<Tensor>, Used), Error> {
+        let plan = self.plan(inputs::bind(&self.prepared, inputs)?);
         // A context whose run failed is dropped: its stream may be in any state.
         let mut context = self.context(plan.arena_bytes)?;
-        let arena = context.arena.as_ref().map_or(Address::new(0), Memory::address);
+        let arena = context
+            .arena
+            .as_ref()
+            .map_or(Address::new(0), Memory::address);
         let memory = RunMemory::new(&self.prepared, &plan, &*self.module, arena, inputs)?;
         let mut run = Run::new(memory, &mut *context.stream, recorder);
         if !self.module.is_host_memory() {
@@ -163,7 +227,10 @@ impl Engine {
             false => run.program()?,
         }
         let outputs = self.collect(&mut run)?;
-        let used = Used { arena: plan.arena_bytes, late: run.memory.late_peak() };
+        let used = Used {
+            arena: plan.arena_bytes,
+            late: run.memory.late_peak(),
+        };
         drop(run);
         lock(&self.idle).push(context);
         Ok((outputs, used))
@@ -173,7 +240,10 @@ impl Engine {
         for (port, tensor) in self.prepared.program().inputs.iter().zip(inputs) {
             let located = run.memory.locate(port.view)?;
             if located.bytes != tensor.bytes().len() {
-                return Err(Error::Program(format!("input `{}` has another size than its view", port.name)));
+                return Err(Error::Program(format!(
+                    "input `{}` has another size than its view",
+                    port.name
+                )));
             }
             // SAFETY: the view has as many bytes as the tensor.
             unsafe { run.stream.upload(tensor.bytes(), located.address) }?;
@@ -201,7 +271,7 @@ impl Engine {
     }
 
     /// The plan for an assignment of symbols, from the cache or new.
-    fn plan(&self, symbols: Vec<Option<i64>>) -> Result<Arc<Plan>, Error> {
+    fn plan(&self, symbols: Vec<Option<i64>>) -> Arc<Plan> {
         let mut plans = lock(&self.plans);
         let n_bound = symbols.len();
         let same = |plan: &Arc<Plan>| {
@@ -209,13 +279,17 @@ impl Engine {
         };
         let plan = match plans.iter().position(same) {
             Some(at) => plans.remove(at),
-            None => Arc::new(Plan::new(&self.prepared, symbols, self.module.is_host_memory())?),
+            None => Arc::new(Plan::new(
+                &self.prepared,
+                symbols,
+                self.module.is_host_memory(),
+            )),
         };
         plans.push(plan.clone());
         if plans.len() > PLANS {
             plans.remove(0);
         }
-        Ok(plan)
+        plan
     }
 
     /// An idle context whose arena is large enough, or a new one.
@@ -223,9 +297,17 @@ impl Engine {
         let idle = lock(&self.idle).pop();
         let mut context = match idle {
             Some(context) => context,
-            None => Context { stream: self.module.stream()?, arena: None, graphs: vec![] },
+            None => Context {
+                stream: self.module.stream()?,
+                arena: None,
+                graphs: vec![],
+            },
         };
-        if context.arena.as_ref().is_none_or(|arena| arena.bytes() < arena_bytes) {
+        if context
+            .arena
+            .as_ref()
+            .is_none_or(|arena| arena.bytes() < arena_bytes)
+        {
             context.graphs.clear();
             context.stream.forget_captures();
             // The old memory goes first, so that both need not fit.
@@ -237,7 +319,7 @@ impl Engine {
 
     /// Bytes of the arena for inputs of these shapes: the planned peak of intermediate memory.
     pub fn arena_bytes(&self, inputs: &[Tensor]) -> Result<usize, Error> {
-        Ok(self.plan(inputs::bind(&self.prepared, inputs)?)?.arena_bytes)
+        Ok(self.plan(inputs::bind(&self.prepared, inputs)?).arena_bytes)
     }
 }
 
@@ -248,8 +330,15 @@ struct Used {
 }
 
 /// Runs straight-line work: by a record of an earlier run, or while recording if the device can.
-fn replay_or_record(run: &mut Run<'_>, plan: &Plan, graphs: &mut Vec<(u64, GraphId)>) -> Result<(), Error> {
-    let known = graphs.iter().find(|(id, _)| *id == plan.id).map(|(_, graph)| *graph);
+fn replay_or_record(
+    run: &mut Run<'_>,
+    plan: &Plan,
+    graphs: &mut Vec<(u64, GraphId)>,
+) -> Result<(), Error> {
+    let known = graphs
+        .iter()
+        .find(|(id, _)| *id == plan.id)
+        .map(|(_, graph)| *graph);
     let graph = match known {
         Some(graph) => graph,
         None if run.stream.begin_capture()? => {

@@ -8,9 +8,21 @@ use tensor::Tensor;
 pub(crate) fn bind(prepared: &Prepared, inputs: &[Tensor]) -> Result<Vec<Option<i64>>, Error> {
     let program = prepared.program();
     if inputs.len() != program.inputs.len() {
-        let names: Vec<String> = program.inputs.iter().map(|port| format!("`{}`", port.name)).collect();
-        let takes = if names.is_empty() { "none".into() } else { names.join(", ") };
-        return Err(Error::Input(format!("{} inputs given, the model takes {}: {takes}", inputs.len(), program.inputs.len())));
+        let names: Vec<String> = program
+            .inputs
+            .iter()
+            .map(|port| format!("`{}`", port.name))
+            .collect();
+        let takes = if names.is_empty() {
+            "none".into()
+        } else {
+            names.join(", ")
+        };
+        return Err(Error::Input(format!(
+            "{} inputs given, the model takes {}: {takes}",
+            inputs.len(),
+            program.inputs.len()
+        )));
     }
     let mut symbols = vec![None; program.symbols.len()];
     let mut origins = vec![String::new(); program.symbols.len()];
@@ -18,7 +30,9 @@ pub(crate) fn bind(prepared: &Prepared, inputs: &[Tensor]) -> Result<Vec<Option<
         check_type(prepared, idx, tensor)?;
         let port = &program.inputs[idx];
         for (axis, dim) in program.views[port.view.idx()].shape.iter().enumerate() {
-            let Some(slot) = prepared.exprs[dim.idx()].as_symbol() else { continue };
+            let Some(slot) = prepared.exprs[dim.idx()].as_symbol() else {
+                continue;
+            };
             let extent = tensor.shape()[axis] as i64;
             match symbols[slot] {
                 None => {
@@ -47,12 +61,21 @@ fn check_type(prepared: &Prepared, idx: usize, tensor: &Tensor) -> Result<(), Er
     let view = &program.views[port.view.idx()];
     if view.dtype != tensor.dtype() || view.shape.len() != tensor.rank() {
         let signature = &prepared.artifact().manifest.inputs[idx];
-        return Err(Error::Input(format!("input `{}`: got {}, the model takes {signature}", port.name, tensor.ty())));
+        return Err(Error::Input(format!(
+            "input `{}`: got {}, the model takes {signature}",
+            port.name,
+            tensor.ty()
+        )));
     }
     Ok(())
 }
 
-fn check_extents(prepared: &Prepared, idx: usize, tensor: &Tensor, symbols: &[Option<i64>]) -> Result<(), Error> {
+fn check_extents(
+    prepared: &Prepared,
+    idx: usize,
+    tensor: &Tensor,
+    symbols: &[Option<i64>],
+) -> Result<(), Error> {
     let program = prepared.program();
     let port = &program.inputs[idx];
     for (axis, dim) in program.views[port.view.idx()].shape.iter().enumerate() {
@@ -65,7 +88,10 @@ fn check_extents(prepared: &Prepared, idx: usize, tensor: &Tensor, symbols: &[Op
                 Some(value) => format!("{text} = {value}"),
                 None => format!("{text}, which the given shapes do not determine"),
             };
-            return Err(Error::Input(format!("input `{}`: axis {axis} is {extent}, it must be {wanted}", port.name)));
+            return Err(Error::Input(format!(
+                "input `{}`: axis {axis} is {extent}, it must be {wanted}",
+                port.name
+            )));
         }
     }
     Ok(())

@@ -140,7 +140,7 @@ impl Dim {
     pub fn floor_div(self, by: Dim) -> Dim {
         match (self.as_const(), by.as_const()) {
             (_, Some(1)) => return self,
-            (Some(a), Some(b)) if b != 0 => {
+            (Some(a), Some(b)) if a.checked_div(b).is_some() => {
                 return Dim::from(a.div_euclid(b) - i64::from(b < 0 && a.rem_euclid(b) != 0));
             }
             (Some(0), _) => return self,
@@ -208,7 +208,7 @@ impl Dim {
                 let at = left.iter().position(|a| a == atom)?;
                 left.remove(at);
             }
-            if c % coeff != 0 {
+            if c.checked_rem(*coeff) != Some(0) {
                 return None;
             }
             map.insert(left, c / coeff);

@@ -207,6 +207,11 @@ mod tests {
             assert!(bad.parse::<Dim>().is_err(), "{bad}");
         }
         assert!("(".repeat(100_000).parse::<Dim>().is_err());
+        // The smallest integer has no opposite.
+        let least = "-9223372036854775807-1";
+        for text in [format!("floordiv({least},-1)"), format!("mod({least},-1)"), "floordiv(-9223372036854775807*N-N,-N)".into()] {
+            assert!(text.parse::<Dim>().is_ok(), "{text}");
+        }
     }
 
     #[test]
