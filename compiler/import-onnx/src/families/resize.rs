@@ -106,14 +106,6 @@ fn resize(cx: &mut Cx, inputs: Inputs) -> OpResult {
         (Some(scales), None) => by_scales(cx, x, &axes, scales)?,
         (None, None) => return bad("neither scales nor sizes are given"),
     };
-    if rules.antialias && plan.iter().any(|axis| axis.scale.is_none()) {
-        // How many neighbours count depends on the scale.
-        let value = filled(cx, inputs, 3).or_else(|| filled(cx, inputs, 2));
-        return Err(value.map_or_else(
-            || ImportError::Bad("neither scales nor sizes are given".into()),
-            |value| cx.needs_constant(value),
-        ));
-    }
     if rules.coordinates == Coordinates::TfCropAndResize {
         let Some(roi) = filled(cx, inputs, 1) else {
             return bad("tf_crop_and_resize without a region of interest");
@@ -130,29 +122,28 @@ fn resize(cx: &mut Cx, inputs: Inputs) -> OpResult {
 
 /// Resizes all axes, in a float type where elements are combined.
 fn along_all(cx: &mut Cx, x: ValueId, rules: &Rules, plan: Vec<Axis>) -> One {
-    let b = &mut *cx.b;
-    let dtype = b.dtype(x);
+    let dtype = cx.b.dtype(x);
     let moves_only = matches!(rules.mode, Mode::Nearest(_));
     let computing = match dtype {
         _ if moves_only => dtype,
         DType::F64 | DType::I64 | DType::U64 | DType::I32 | DType::U32 => DType::F64,
         _ => DType::F32,
     };
-    let mut y = b.cast(x, computing)?;
+    let mut y = cx.b.cast(x, computing)?;
     for axis in &plan {
-        let same = b.shape(y)[axis.axis] == axis.output && axis.region.is_none();
+        let same = cx.b.shape(y)[axis.axis] == axis.output && axis.region.is_none();
         if same && axis.scale.is_none_or(|s| s == 1.0) {
             continue;
         }
-        y = resized(b, y, rules, axis)?;
+        y = resized(cx, y, rules, axis)?;
     }
     if moves_only {
         return Ok(y);
     }
     if dtype.is_int() {
-        return super::quantize::saturated(b, y, None, dtype);
+        return super::quantize::saturated(cx.b, y, None, dtype);
     }
-    Ok(b.cast(y, dtype)?)
+    Ok(cx.b.cast(y, dtype)?)
 }
 
 /// The smallest fraction that a factor stands for, such as 1/3 for 0.333333343.
@@ -190,7 +181,7 @@ fn by_scales(
         cx.b.constant_of(scales)
             .map(|t| t.iter().map(Scalar::as_f64).collect());
     let n = cx.b.ty(scales).num_elements();
-    if n != Dim::from(axes.len()) {
+    if n.as_const().is_some_and(|n| n != axes.len() as i64) {
         return bad(format!("{n} scales for {} axes", axes.len()));
     }
     let scales = cx.b.cast(scales, DType::F64)?;

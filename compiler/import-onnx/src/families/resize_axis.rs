@@ -61,7 +61,8 @@ pub(super) struct Axis {
 }
 
 /// The operand with one axis resized, in its own element type for `Nearest`, otherwise in a float type.
-pub(super) fn resized(b: &mut Builder, x: ValueId, rules: &Rules, axis: &Axis) -> One {
+pub(super) fn resized(cx: &mut Cx, x: ValueId, rules: &Rules, axis: &Axis) -> One {
+    let b = &mut *cx.b;
     if let Some(repeated) = repeated(b, x, rules, axis)? {
         return Ok(repeated);
     }
@@ -74,11 +75,12 @@ pub(super) fn resized(b: &mut Builder, x: ValueId, rules: &Rules, axis: &Axis) -
             let index = limited(b, nearest, last)?;
             b.emit(ops::Gather { axis: axis.axis }, &[x, index])?
         }
-        Mode::Linear | Mode::Cubic(_) => interpolated(b, x, rules, axis, place, last)?,
+        Mode::Linear | Mode::Cubic(_) => interpolated(cx, x, rules, axis, place, last)?,
     };
     if rules.coordinates != Coordinates::TfCropAndResize {
         return Ok(y);
     }
+    let b = &mut *cx.b;
     let before = compare_num(b, CompareKind::Lt, place, 0.0)?;
     let behind = b.compare(CompareKind::Gt, place, last)?;
     let outside = b.binary(BinaryKind::Or, before, behind)?;
@@ -226,55 +228,151 @@ fn support(mode: Mode) -> f64 {
     }
 }
 
+/// Neighbours of all places: their offsets from the place's floor, and the factor by which the kernel is narrower than they are.
+struct Taps {
+    /// Offsets one by one, as numbers; or all at once, as a value that lies along a second axis.
+    offsets: Offsets,
+    /// The inverse of the kernel's stretch, an `f64` scalar.
+    narrow: ValueId,
+}
+
+enum Offsets {
+    Each(Vec<f64>),
+    All(ValueId),
+}
+
+/// More neighbours than this are combined by a reduction.
+const MAX_UNROLLED_TAPS: i64 = 8;
+
+/// Downscaling with antialias stretches the kernel by the inverse of the scale; how far it reaches tells the neighbours.
+/// They go from `first` to `1 - first` around the place's floor.
+fn taps(cx: &mut Cx, rules: &Rules, axis: &Axis) -> Result<Taps, ImportError> {
+    let scale = if rules.antialias {
+        axis.scale
+    } else {
+        Some(1.0)
+    };
+    if let Some(narrow) = scale.map(|scale| scale.min(1.0)) {
+        let first = (-support(rules.mode) / narrow).floor() as i64 + 1;
+        let count = 2 - 2 * first;
+        let narrow = cx.b.scalar(DType::F64, narrow)?;
+        if count <= MAX_UNROLLED_TAPS {
+            let offsets = (first..first + count).map(|offset| offset as f64);
+            return Ok(Taps {
+                offsets: Offsets::Each(offsets.collect()),
+                narrow,
+            });
+        }
+        let offset = iota(cx.b, DType::F64, count)?;
+        let offset = add_num(cx.b, offset, first as f64)?;
+        return Ok(Taps {
+            offsets: Offsets::All(along(cx.b, offset, 2, 1)?),
+            narrow,
+        });
+    }
+    let narrow = with_num(cx.b, BinaryKind::Min, axis.scale_value, 1.0)?;
+    let reach = num(cx.b, narrow, -support(rules.mode))?;
+    let reach = cx.b.div(reach, narrow)?;
+    let first = cx.b.unary(UnaryKind::Floor, reach)?;
+    let first = add_num(cx.b, first, 1.0)?;
+    let count = mul_num(cx.b, first, -2.0)?;
+    let count = add_num(cx.b, count, 2.0)?;
+    let count = cx.b.cast(count, DType::I64)?;
+    let count = cx.b.reshape(count, vec![1.into()])?;
+    let count = cx.runtime_dim(count)?;
+    let offset = iota(cx.b, DType::F64, count)?;
+    let offset = cx.b.add(offset, first)?;
+    Ok(Taps {
+        offsets: Offsets::All(along(cx.b, offset, 2, 1)?),
+        narrow,
+    })
+}
+
 fn interpolated(
-    b: &mut Builder,
+    cx: &mut Cx,
     x: ValueId,
     rules: &Rules,
     axis: &Axis,
     place: ValueId,
     last: ValueId,
 ) -> One {
-    // Downscaling with antialias stretches the kernel by the inverse of the scale.
-    let stretched = match (rules.antialias, axis.scale) {
-        (false, _) => 1.0,
-        (true, Some(scale)) => scale.min(1.0),
-        (true, None) => return unsupported("antialias with a scale that is not known"),
-    };
-    let reach = support(rules.mode) / stretched;
-    // Neighbours from `first` to `1 - first` around the place's floor; a place that is an index belongs to its left.
-    let first = (-reach).floor() as i64 + 1;
-    let taps = (2 - 2 * first) as usize;
+    let taps = taps(cx, rules, axis)?;
+    let b = &mut *cx.b;
+    // A place that is an index belongs to its left.
     let up = b.unary(UnaryKind::Ceil, place)?;
     let floor = add_num(b, up, -1.0)?;
     let ratio = b.sub(place, floor)?;
-    let mut indices = Vec::new();
-    let mut weights = Vec::new();
-    for tap in 0..taps as i64 {
-        let neighbour = add_num(b, floor, (first + tap) as f64)?;
-        let distance = add_num(b, ratio, -((first + tap) as f64))?;
-        let distance = b.unary(UnaryKind::Abs, distance)?;
-        let distance = mul_num(b, distance, stretched)?;
-        let mut weight = kernel(b, rules.mode, distance)?;
-        if rules.exclude_outside {
-            let before = compare_num(b, CompareKind::Lt, neighbour, 0.0)?;
-            let behind = b.compare(CompareKind::Gt, neighbour, last)?;
-            let outside = b.binary(BinaryKind::Or, before, behind)?;
-            let zero = num(b, weight, 0.0)?;
-            weight = b.select(outside, zero, weight)?;
+    let normalize = rules.exclude_outside || rules.antialias;
+    match &taps.offsets {
+        Offsets::Each(offsets) => {
+            let mut neighbours = Vec::new();
+            for offset in offsets {
+                let offset = num(b, floor, *offset)?;
+                neighbours.push(neighbour(
+                    b,
+                    rules,
+                    floor,
+                    ratio,
+                    offset,
+                    taps.narrow,
+                    last,
+                )?);
+            }
+            if normalize {
+                let mut sum = neighbours[0].weight;
+                for other in &neighbours[1..] {
+                    sum = b.add(sum, other.weight)?;
+                }
+                for other in &mut neighbours {
+                    other.weight = b.div(other.weight, sum)?;
+                }
+            }
+            one_by_one(b, x, axis.axis, &neighbours)
         }
-        weights.push(weight);
-        indices.push(limited(b, neighbour, last)?);
+        Offsets::All(offset) => {
+            let (floor, ratio) = (unsqueeze(b, floor, 1)?, unsqueeze(b, ratio, 1)?);
+            let mut all = neighbour(b, rules, floor, ratio, *offset, taps.narrow, last)?;
+            if normalize {
+                let sum = b.reduce(ReduceKind::Sum, all.weight, &[1], true)?;
+                all.weight = b.div(all.weight, sum)?;
+            }
+            all_at_once(b, x, axis.axis, all)
+        }
     }
-    if rules.exclude_outside || rules.antialias {
-        let mut sum = weights[0];
-        for weight in &weights[1..] {
-            sum = b.add(sum, *weight)?;
-        }
-        for weight in &mut weights {
-            *weight = b.div(*weight, sum)?;
-        }
+}
+
+/// An index inside of the operand, and its weight.
+#[derive(Clone, Copy)]
+struct Neighbour {
+    index: ValueId,
+    weight: ValueId,
+}
+
+fn neighbour(
+    b: &mut Builder,
+    rules: &Rules,
+    floor: ValueId,
+    ratio: ValueId,
+    offset: ValueId,
+    narrow: ValueId,
+    last: ValueId,
+) -> Result<Neighbour, ImportError> {
+    let place = b.add(floor, offset)?;
+    let distance = b.sub(ratio, offset)?;
+    let distance = b.unary(UnaryKind::Abs, distance)?;
+    let distance = b.mul(distance, narrow)?;
+    let mut weight = kernel(b, rules.mode, distance)?;
+    if rules.exclude_outside {
+        let before = compare_num(b, CompareKind::Lt, place, 0.0)?;
+        let behind = b.compare(CompareKind::Gt, place, last)?;
+        let outside = b.binary(BinaryKind::Or, before, behind)?;
+        let zero = num(b, weight, 0.0)?;
+        weight = b.select(outside, zero, weight)?;
     }
-    combined(b, x, axis.axis, &indices, &weights)
+    Ok(Neighbour {
+        index: limited(b, place, last)?,
+        weight,
+    })
 }
 
 /// The weight of a neighbour at a distance.
@@ -300,31 +398,13 @@ fn kernel(b: &mut Builder, mode: Mode, distance: ValueId) -> One {
     Ok(b.select(is_near, near, far)?)
 }
 
-/// The weighted sum of slices: tap by tap where there are few, as a reduction where there are many.
-fn combined(
-    b: &mut Builder,
-    x: ValueId,
-    axis: usize,
-    indices: &[ValueId],
-    weights: &[ValueId],
-) -> One {
+/// The weighted sum of slices, for few neighbours.
+fn one_by_one(b: &mut Builder, x: ValueId, axis: usize, neighbours: &[Neighbour]) -> One {
     let dtype = b.dtype(x);
-    if indices.len() > 8 {
-        let index = stack(b, indices, 1)?;
-        let weight = stack(b, weights, 1)?;
-        let weight = b.cast(weight, dtype)?;
-        let gathered = b.emit(ops::Gather { axis }, &[x, index])?;
-        let mut shape = vec![Dim::from(1); b.rank(gathered)];
-        shape[axis] = b.shape(gathered)[axis].clone();
-        shape[axis + 1] = b.shape(gathered)[axis + 1].clone();
-        let weight = b.reshape(weight, shape)?;
-        let weighted = b.mul(gathered, weight)?;
-        return Ok(b.reduce(ReduceKind::Sum, weighted, &[axis + 1], false)?);
-    }
     let mut sum = None;
-    for (index, weight) in indices.iter().zip(weights) {
-        let gathered = b.emit(ops::Gather { axis }, &[x, *index])?;
-        let weight = b.cast(*weight, dtype)?;
+    for neighbour in neighbours {
+        let gathered = b.emit(ops::Gather { axis }, &[x, neighbour.index])?;
+        let weight = b.cast(neighbour.weight, dtype)?;
         let weight = along(b, weight, b.rank(x), axis)?;
         let weighted = b.mul(gathered, weight)?;
         sum = Some(match sum {
@@ -336,4 +416,16 @@ fn combined(
         Some(sum) => Ok(sum),
         None => bad("a resize without neighbours"),
     }
+}
+
+/// The same for `[output, neighbours]`, as a reduction.
+fn all_at_once(b: &mut Builder, x: ValueId, axis: usize, all: Neighbour) -> One {
+    let weight = b.cast(all.weight, b.dtype(x))?;
+    let gathered = b.emit(ops::Gather { axis }, &[x, all.index])?;
+    let mut shape = vec![Dim::from(1); b.rank(gathered)];
+    shape[axis] = b.shape(gathered)[axis].clone();
+    shape[axis + 1] = b.shape(gathered)[axis + 1].clone();
+    let weight = b.reshape(weight, shape)?;
+    let weighted = b.mul(gathered, weight)?;
+    Ok(b.reduce(ReduceKind::Sum, weighted, &[axis + 1], false)?)
 }

@@ -51,14 +51,15 @@ fn waves(
     let turn = b.mul(row, column)?;
     let whole = dim_value(b, length, DType::I64)?;
     let turn = b.binary(BinaryKind::Mod, turn, whole)?;
-    let turn = b.cast(turn, dtype)?;
-    let whole = dim_value(b, length, dtype)?;
+    let turn = b.cast(turn, DType::F64)?;
+    let whole = dim_value(b, length, DType::F64)?;
     let part = b.div(turn, whole)?;
     let angle = mul_num(b, part, TAU)?;
-    Ok((
+    let (cos, sin) = (
         b.unary(UnaryKind::Cos, angle)?,
         b.unary(UnaryKind::Sin, angle)?,
-    ))
+    );
+    Ok((b.cast(cos, dtype)?, b.cast(sin, dtype)?))
 }
 
 /// What a transform does along its axis.
