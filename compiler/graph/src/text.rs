@@ -102,28 +102,21 @@ pub(crate) fn default_port_name(value: Option<&str>, idx: usize) -> String {
 
 /// How each value is written, sign included.
 fn names(graph: &Graph) -> BTreeMap<ValueId, String> {
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    // Values without a name count like values of one name.
+    let mut seen: BTreeMap<Option<&str>, usize> = BTreeMap::new();
     let mut names = BTreeMap::new();
-    let mut n_unnamed = 0;
     let inputs = graph.inputs.iter().map(|port| port.value);
-    for value in inputs.chain(
-        graph
-            .nodes
-            .iter()
-            .flat_map(|node| node.outputs.iter().copied()),
-    ) {
-        let Some(name) = &graph.value(value).name else {
-            names.insert(value, format!("%{n_unnamed}"));
-            n_unnamed += 1;
-            continue;
-        };
+    let results = graph.nodes.iter().flat_map(|node| &node.outputs).copied();
+    for value in inputs.chain(results) {
+        let name = graph.value(value).name.as_deref();
         let n_before = seen.entry(name).or_insert(0);
-        *n_before += 1;
-        let suffix = match *n_before {
-            1 => String::new(),
-            n => format!("#{n}"),
+        let text = match (name, *n_before) {
+            (None, n) => format!("%{n}"),
+            (Some(name), 0) => format!("%{}", word(name)),
+            (Some(name), n) => format!("%{}#{}", word(name), n + 1),
         };
-        names.insert(value, format!("%{}{suffix}", word(name)));
+        *n_before += 1;
+        names.insert(value, text);
     }
     names
 }

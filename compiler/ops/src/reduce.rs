@@ -1,7 +1,7 @@
 //! Reductions.
 
 use crate::attr::operator;
-use crate::elementwise_eval::binary;
+use crate::elementwise_eval::{binary, binary_float};
 use crate::error::ensure;
 use crate::eval_util::{offsets, result_shape, steps, strides};
 use crate::{BinaryKind, EvalError, OpSpec, TypeError};
@@ -75,8 +75,17 @@ impl OpSpec for Reduce {
             })
             .collect();
         let targets = offsets(&tables);
-        let mut sums = vec![self.kind.neutral(x.dtype()); shape.iter().product()];
-        let function = self.kind.function();
+        let (function, neutral) = (self.kind.function(), self.kind.neutral(x.dtype()));
+        let n_results = shape.iter().product();
+        if x.dtype().is_float() {
+            let (f, mut sums) = (binary_float(function), vec![neutral.as_f64(); n_results]);
+            for (target, element) in targets.into_iter().zip(x.iter()) {
+                sums[target] = f(sums[target], element.as_f64());
+            }
+            let sum = |at: usize| Scalar::Float(sums[at]);
+            return Ok(vec![Tensor::build(x.dtype(), shape, sum)]);
+        }
+        let mut sums = vec![neutral; n_results];
         for (target, element) in targets.into_iter().zip(x.iter()) {
             sums[target] = binary(function, x.dtype(), sums[target], element);
         }
