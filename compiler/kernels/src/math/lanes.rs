@@ -180,7 +180,7 @@ impl Arith for Lanes<'_> {
         let go = self.any(cond(before[0]));
         let after = self.w(|w| w.begin_do(go, &before));
         let next = body(after[0]);
-        self.w(|w| w.end_region(&results, &[next]));
+        self.w(|w| w.end_do(&results, &[next]));
         results[0]
     }
 }

@@ -221,8 +221,16 @@ impl Writer {
         let (go, vals) = cond(self, &before);
         let after = self.begin_do(go, &vals);
         let next = body(self, &after);
-        self.end_region(inits, &next);
+        self.end_do(inits, &next);
         results
+    }
+
+    /// Ends the body with the next values. Unlike other regions it has no implicit end.
+    pub(crate) fn end_do(&mut self, like: &[Val], next: &[Val]) {
+        if next.is_empty() {
+            self.stmt("scf.yield");
+        }
+        self.end_region(like, next);
     }
 
     /// The first line of [`Writer::while_loop`]: its results, and the values its condition gets.

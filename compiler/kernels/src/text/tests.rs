@@ -203,3 +203,19 @@ fn struct_types() {
     );
     assert_eq!(Ty::Scalar(Scalar::Ptr(3)).to_string(), "!llvm.ptr<3>");
 }
+
+#[test]
+fn a_loop_without_values_has_an_end() {
+    let text = body(|w, _| {
+        let go = w.bool(false);
+        w.while_loop(&[], |_, _| (go, vec![]), |_, _| vec![]);
+    });
+    let expected = "  %3 = arith.constant false
+  scf.while : () -> () {
+    scf.condition(%3)
+  } do {
+    scf.yield
+  }
+";
+    assert_eq!(text, expected);
+}
