@@ -15,7 +15,7 @@ fn invalid(e: impl std::fmt::Display) -> Error {
     }
 }
 
-/// The members of an `.npz` file with their names (without `.npy`), in order; each is for [`read`](crate::read).
+/// The members of an `.npz` file with their names (without `.npy`), in order; each is for [`read`](crate::read()).
 pub fn read_npz(file: &Bytes) -> Result<Vec<(String, Bytes)>, Error> {
     let mut archive = ZipArchive::new(Cursor::new(file.clone())).map_err(invalid)?;
     let mut members = Vec::with_capacity(archive.len());

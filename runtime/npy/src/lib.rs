@@ -14,7 +14,7 @@
 //! # Ok::<(), npy::Error>(())
 //! ```
 //!
-//! Start reading at [`read`] and [`write`].
+//! Start reading at [`read()`] and [`write()`].
 
 mod archive;
 mod header;
