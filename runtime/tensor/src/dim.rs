@@ -232,36 +232,6 @@ impl Dim {
         }
     }
 
-    /// The smaller of two.
-    pub fn min(self, other: Dim) -> Dim {
-        match (self.clone() - other.clone()).as_const() {
-            Some(difference) => {
-                if difference <= 0 {
-                    self
-                } else {
-                    other
-                }
-            }
-            None if self < other => Atom::Min(self, other).into(),
-            None => Atom::Min(other, self).into(),
-        }
-    }
-
-    /// The larger of two.
-    pub fn max(self, other: Dim) -> Dim {
-        match (self.clone() - other.clone()).as_const() {
-            Some(difference) => {
-                if difference >= 0 {
-                    self
-                } else {
-                    other
-                }
-            }
-            None if self < other => Atom::Max(self, other).into(),
-            None => Atom::Max(other, self).into(),
-        }
-    }
-
     /// `then` where `a == b`, else `otherwise`.
     pub fn select_eq(a: Dim, b: Dim, then: Dim, otherwise: Dim) -> Dim {
         match (a.clone() - b.clone()).as_const() {
@@ -411,21 +381,5 @@ impl std::ops::Mul for Dim {
         }
         let constant = map.remove(&Vec::new()).unwrap_or(0);
         Dim::from_map(map, constant)
-    }
-}
-
-/// The result of broadcasting two dimensions: equal ones stay, a literal 1 yields to the other.
-///
-/// `None` when both are different constants. Two different expressions that cannot be compared are taken
-/// to be equal or 1 at run time; the result is then the maximum of both.
-pub fn broadcast_dims(a: &Dim, b: &Dim) -> Option<Dim> {
-    match (a.as_const(), b.as_const()) {
-        _ if a == b => Some(a.clone()),
-        (Some(1), _) => Some(b.clone()),
-        (_, Some(1)) => Some(a.clone()),
-        (Some(_), Some(_)) => None,
-        (Some(_), None) => Some(a.clone()),
-        (None, Some(_)) => Some(b.clone()),
-        (None, None) => Some(a.clone().max(b.clone())),
     }
 }

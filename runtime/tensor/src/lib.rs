@@ -9,12 +9,14 @@
 //! Start reading at [`Tensor`], then [`Dim`].
 
 mod dim;
+mod dim_order;
 mod dim_text;
 mod dtype;
 mod host;
 mod scalar;
 
-pub use dim::{Atom, Dim, Symbol, broadcast_dims};
+pub use dim::{Atom, Dim, Symbol};
+pub use dim_order::broadcast_dims;
 pub use dim_text::DimSyntaxError;
 pub use dtype::DType;
 pub use host::{Element, Tensor, TensorError};
