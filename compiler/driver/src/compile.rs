@@ -10,7 +10,7 @@ use graph::Graph;
 use import_onnx::{ExternalData, Imported, Model, Needs};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tensor::Tensor;
 
 /// A compiled model.
@@ -26,7 +26,7 @@ pub struct Compiled {
 
 /// A model that is read but not yet imported.
 pub struct Frontend {
-    model: Model,
+    pub(crate) model: Model,
     beside: Beside,
 }
 
@@ -40,6 +40,14 @@ pub fn load_model(path: &Path) -> Result<Frontend, Error> {
     let mut sink = Sink::new();
     let model = import_onnx::parse(bytes, &name, &mut sink).map_err(|_| model_error(&sink, Needs::default()))?;
     Ok(Frontend { model, beside: Beside::new(path) })
+}
+
+impl Frontend {
+    /// The names of the model's inputs, in order; those with a default value included.
+    pub fn input_names(&self) -> Vec<String> {
+        let graph = self.model.proto.graph.as_ref();
+        graph.map(|g| g.input.iter().map(|i| i.name.clone()).collect()).unwrap_or_default()
+    }
 }
 
 fn model_error(sink: &Sink, needs: Needs) -> Error {
@@ -82,8 +90,16 @@ pub fn compile(path: &Path, options: &Options) -> Result<Compiled, Error> {
     let start = Instant::now();
     let frontend = load_model(path)?;
     let imported = import_model(&frontend, options)?;
+    compile_imported(imported, start.elapsed(), options)
+}
+
+/// Compiles a model that was imported, which took `import` so far.
+///
+/// # Errors
+/// See [`Error`].
+pub fn compile_imported(imported: Imported, import: Duration, options: &Options) -> Result<Compiled, Error> {
     let mut report = Report { nodes_imported: imported.graph.n_nodes(), ..Report::default() };
-    report.timings.push(Timing { phase: Phase::Import, time: start.elapsed() });
+    report.timings.push(Timing { phase: Phase::Import, time: import });
     dump_graph(options, "10-imported.graph", &imported.graph)?;
     let graph = optimize_graph(imported.graph, options, &mut report)?;
     let artifact = compile_graph(&graph, &imported.frozen, options, &mut report)?;
@@ -108,7 +124,7 @@ pub fn optimize_graph(graph: Graph, options: &Options, report: &mut Report) -> R
     Ok(graph)
 }
 
-fn saturate(graph: Graph, _options: &Options, _report: &mut Report) -> Result<Graph, Error> {
+pub(crate) fn saturate(graph: Graph, _options: &Options, _report: &mut Report) -> Result<Graph, Error> {
     Ok(graph)
 }
 
@@ -116,10 +132,10 @@ fn dump_graph(options: &Options, name: &str, graph: &Graph) -> Result<(), Error>
     if options.dump_dir.is_none() {
         return Ok(());
     }
-    dump(options.dump_dir.as_deref(), name, &format!("{graph:#?}"))
+    dump(options.dump_dir.as_deref(), name, &graph::to_text(graph, graph::TextOptions { locs: true, ..Default::default() }))
 }
 
-fn compile_graph(
+pub(crate) fn compile_graph(
     graph: &Graph,
     frozen: &BTreeMap<String, Tensor>,
     options: &Options,
@@ -197,7 +213,7 @@ fn emit(
     }
 }
 
-fn canonicalize(mut graph: Graph) -> Graph {
+pub(crate) fn canonicalize(mut graph: Graph) -> Graph {
     graph::eliminate_dead(&mut graph);
     graph
 }

@@ -36,6 +36,14 @@ pub enum Error {
         /// The reason.
         error: lower::LowerError,
     },
+    /// Phases that cannot be asked for in this order, or a form that cannot be read back.
+    #[error("cannot go from `{from}` to `{to}`: graphs can be read at canonicalize, optimize and schedule, and the flow only goes down")]
+    Order {
+        /// The first phase.
+        from: &'static str,
+        /// The last phase.
+        to: &'static str,
+    },
     /// A fault in the compiler.
     #[error("compiler bug in {phase}: {message}")]
     Bug {

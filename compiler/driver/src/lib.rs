@@ -11,11 +11,15 @@ mod assemble;
 mod compile;
 mod error;
 mod files;
+mod inspect;
 mod options;
+mod phases;
 mod report;
 mod targets;
 
-pub use compile::{Compiled, Frontend, check, compile, import_model, load_model, optimize_graph};
+pub use compile::{Compiled, Frontend, check, compile, compile_imported, import_model, load_model, optimize_graph};
+pub use inspect::{ModelDim, ModelInput, llvm_version};
+pub use phases::{Start, compile_graph_file, phase_text};
 pub use error::Error;
 pub use options::{Options, Phase};
 pub use report::{Report, Timing};

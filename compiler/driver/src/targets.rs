@@ -19,6 +19,18 @@ impl Target {
         Target::Host(HostTarget::native())
     }
 
+    /// The best target for a GPU of this compute capability times ten, if there is one.
+    pub fn for_gpu(capability: u32) -> Option<Target> {
+        PtxTarget::for_device(capability).map(Target::Nvptx)
+    }
+
+    /// The names of all targets that this compiler knows besides this machine's own.
+    pub fn names() -> Vec<String> {
+        let levels = ["host", "host:x86-64", "host:x86-64-v2", "host:x86-64-v3", "host:x86-64-v4"];
+        let gpus = PtxTarget::all().iter().map(|target| format!("nvptx:{}", target.name()));
+        levels.map(String::from).into_iter().chain(gpus).collect()
+    }
+
     /// The name in artifacts.
     pub fn name(&self) -> String {
         match self {

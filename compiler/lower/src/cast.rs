@@ -4,6 +4,7 @@ use crate::context::Cx;
 use crate::elementwise::narrow;
 use crate::types::compute;
 use graph::Node;
+use kernels::float_format::{FloatFormat, RoundMode, load_code, store_code};
 use kernels::text::{FloatCmp, IntCmp, Scalar, Val, Writer};
 use tensor::DType;
 
@@ -13,9 +14,13 @@ impl Cx<'_> {
         if from == to {
             return x;
         }
-        if from.is_tiny_float() || to.is_tiny_float() {
-            self.fail(node, "floats of at most eight bits are not supported yet");
-            return w.zero(x.ty.with_elem(compute(to)));
+        if from.is_tiny_float() {
+            let wide = load_code(w, code(from), x);
+            return self.cast(w, node, wide, DType::F32, to, saturate);
+        }
+        if to.is_tiny_float() {
+            let single = self.cast(w, node, x, from, DType::F32, saturate);
+            return store_code(w, code(to), single, saturate, RoundMode::Nearest);
         }
         let elem = compute(to);
         match (from.is_float(), to.is_float()) {
@@ -62,4 +67,16 @@ fn int_to_float(w: &mut Writer, x: Val, from: DType, to: Scalar) -> Val {
     let unsigned = !from.is_signed_int();
     let float = if unsigned { w.uitofp(x, target) } else { w.sitofp(x, target) };
     if narrow_float { w.float_to_float(float, to) } else { float }
+}
+
+/// The code of a float of at most eight bits.
+fn code(dtype: DType) -> FloatFormat {
+    match dtype {
+        DType::F8E4M3FN => FloatFormat::F8E4M3FN,
+        DType::F8E4M3FNUZ => FloatFormat::F8E4M3FNUZ,
+        DType::F8E5M2 => FloatFormat::F8E5M2,
+        DType::F8E5M2FNUZ => FloatFormat::F8E5M2FNUZ,
+        DType::F8E8M0 => FloatFormat::F8E8M0,
+        _ => FloatFormat::F4E2M1,
+    }
 }

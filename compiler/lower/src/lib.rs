@@ -25,9 +25,11 @@ mod index;
 mod kernel;
 mod leaf;
 mod map;
+mod panels;
 mod pool;
 mod reduce;
 mod scatter;
+mod tile;
 mod types;
 mod value;
 

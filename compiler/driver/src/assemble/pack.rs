@@ -25,10 +25,7 @@ impl Weights {
         }
         let data = match packing {
             None => tensor.bytes().clone(),
-            Some(packing) => {
-                let packed = packing.pack(&tensor.values::<f32>());
-                Tensor::from_vec(vec![packed.len()], packed).bytes().clone()
-            }
+            Some(packing) => aligned(&packing.pack(&tensor.values::<f32>())),
         };
         let id = WeightId(self.table.len() as u32);
         self.table.push(Weight { name: name.into(), dtype: tensor.dtype(), data });
@@ -39,6 +36,25 @@ impl Weights {
     pub(crate) fn finish(self) -> Vec<Weight> {
         self.table
     }
+}
+
+/// Sixteen floats on one cache line: kernels load packed operands by whole vectors.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+struct Lines(Vec<Line>);
+
+impl AsRef<[u8]> for Lines {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+fn aligned(values: &[f32]) -> Bytes {
+    let mut lines = vec![Line([0.0; 16]); values.len().div_ceil(16)];
+    bytemuck::cast_slice_mut::<Line, f32>(&mut lines)[..values.len()].copy_from_slice(values);
+    Bytes::from_owner(Lines(lines)).slice(..values.len() * 4)
 }
 
 fn add_code(artifact: &mut Artifact, bytes: Vec<u8>) -> CodeId {
