@@ -41,8 +41,12 @@ fn normalizer(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let axis = b.rank(x).saturating_sub(1);
     let size = match norm.as_str() {
         "MAX" => {
-            let size = b.unary(UnaryKind::Abs, x)?;
-            b.reduce(ReduceKind::Max, size, &[axis], true)?
+            // The standard divides by the largest element, not by the largest magnitude.
+            let max = b.reduce(ReduceKind::Max, x, &[axis], true)?;
+            let none = compare_num(b, CompareKind::Eq, max, 0.0)?;
+            let one = num(b, max, 1.0)?;
+            let max = b.select(none, one, max)?;
+            return Ok(vec![b.div(x, max)?]);
         }
         "L1" => {
             let size = b.unary(UnaryKind::Abs, x)?;

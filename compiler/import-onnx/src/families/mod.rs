@@ -36,6 +36,7 @@ mod quantize;
 mod recur;
 mod resize;
 mod resize_axis;
+mod resize_place;
 mod rnn;
 mod rnn_cell;
 mod roi;
@@ -45,6 +46,7 @@ mod signal;
 mod softmax;
 mod training;
 mod trees;
+mod trees_read;
 mod vision;
 mod windows;
 

@@ -98,7 +98,7 @@ fn looped(
     let scalar = tensor::TensorType::scalar;
     let trip = body.input("trip", scalar(DType::I64));
     let go_on = body.input("condition", scalar(DType::Bool));
-    let mut parameters = |body: &mut Builder, values: &[ValueId], name: &str| -> Vec<ValueId> {
+    let parameters = |body: &mut Builder, values: &[ValueId], name: &str| -> Vec<ValueId> {
         let typed = values.iter().enumerate();
         typed
             .map(|(idx, v)| body.input(&format!("{name}_{idx}"), b.ty(*v).clone()))

@@ -1,7 +1,8 @@
 //! `Resize` and `Upsample`: one axis after the other.
 
 use super::kit::*;
-use super::resize_axis::{Axis, Coordinates, Mode, Rounding, Rules, resized};
+use super::resize_axis::{Mode, Rules, resized};
+use super::resize_place::{Axis, Coordinates, Rounding};
 
 pub(crate) const ROWS: &[Row] = &[
     Row::onnx("Resize", 10, resize),
@@ -21,7 +22,7 @@ fn mode(cx: &Cx, name: &str, rounding: Rounding) -> Result<Mode, ImportError> {
 fn old_rules(cx: &Cx) -> Result<Rules, ImportError> {
     let name = cx.attr_s("mode", "nearest")?;
     Ok(Rules {
-        mode: mode(cx, &name, Rounding::Floor)?,
+        mode: mode(cx, &name, Rounding::Simple)?,
         coordinates: Coordinates::Asymmetric,
         antialias: false,
         exclude_outside: false,
@@ -31,7 +32,7 @@ fn old_rules(cx: &Cx) -> Result<Rules, ImportError> {
 
 fn new_rules(cx: &Cx) -> Result<Rules, ImportError> {
     let rounding = match cx.attr_s("nearest_mode", "round_prefer_floor")?.as_str() {
-        "round_prefer_floor" | "simple" => Rounding::PreferFloor,
+        "round_prefer_floor" => Rounding::PreferFloor,
         "round_prefer_ceil" => Rounding::PreferCeil,
         "floor" => Rounding::Floor,
         "ceil" => Rounding::Ceil,
@@ -151,7 +152,7 @@ fn fraction(scale: f64) -> Option<(i64, i64)> {
     (1..=256i64).find_map(|q| {
         let p = (scale * q as f64).round();
         let near = (p / q as f64 - scale).abs() <= scale.abs() * f64::from(f32::EPSILON);
-        (near && p >= 1.0 && p < 1e9).then_some((p as i64, q))
+        (near && (1.0..1e9).contains(&p)).then_some((p as i64, q))
     })
 }
 
@@ -206,6 +207,7 @@ fn by_scales(
             output,
             scale,
             scale_value,
+            by_size: false,
             region: None,
         });
     }
@@ -242,6 +244,7 @@ fn by_sizes(
             output,
             scale,
             scale_value,
+            by_size: true,
             region: None,
         });
     }
@@ -277,6 +280,7 @@ fn same_scale(
     for axis in plan {
         let input = cx.b.shape(x)[axis.axis].clone();
         axis.scale_value = value;
+        axis.by_size = false;
         axis.scale = known;
         axis.output = match (known, input.as_const()) {
             (Some(scale), Some(size)) => Dim::from((scale * size as f64 + 0.5).floor() as i64),

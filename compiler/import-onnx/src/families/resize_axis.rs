@@ -1,8 +1,9 @@
-//! Resizing one axis: where each element of the result comes from, and how neighbours are weighted.
+//! Resizing one axis: which neighbours of a place count, and with which weights.
 //!
 //! Index and weight vectors are computed by graph operations; with known sizes they become constants while the graph is built.
 
 use super::kit::*;
+use super::resize_place::{Axis, Coordinates, Rounding, place, rounded};
 
 /// How elements are combined.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,28 +16,6 @@ pub(super) enum Mode {
     Cubic(f64),
 }
 
-/// Which of two neighbours is the nearest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rounding {
-    PreferFloor,
-    PreferCeil,
-    Floor,
-    Ceil,
-}
-
-/// How an index of the result becomes a place in the operand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coordinates {
-    HalfPixel,
-    HalfPixelSymmetric,
-    PytorchHalfPixel,
-    AlignCorners,
-    Asymmetric,
-    TfCropAndResize,
-    /// As `HalfPixel`, without the half element at the end; version 11 only.
-    TfHalfPixelForNearest,
-}
-
 /// What is the same for all axes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
@@ -45,19 +24,6 @@ pub(super) struct Rules {
     pub antialias: bool,
     pub exclude_outside: bool,
     pub extrapolation: f64,
-}
-
-/// One axis of a resize.
-#[derive(Clone, Debug)]
-pub(super) struct Axis {
-    pub axis: usize,
-    pub output: Dim,
-    /// The factor, if it is known at compile time.
-    pub scale: Option<f64>,
-    /// The factor as an `f64` scalar.
-    pub scale_value: ValueId,
-    /// Begin and end of the region of interest as `f64` scalars, for `TfCropAndResize`.
-    pub region: Option<(ValueId, ValueId)>,
 }
 
 /// The operand with one axis resized, in its own element type for `Nearest`, otherwise in a float type.
@@ -71,7 +37,7 @@ pub(super) fn resized(cx: &mut Cx, x: ValueId, rules: &Rules, axis: &Axis) -> On
     let last = dim_value(b, &(input.clone() - 1.into()), DType::F64)?;
     let y = match rules.mode {
         Mode::Nearest(rounding) => {
-            let nearest = rounded(b, place, rounding)?;
+            let nearest = rounded(b, place, rounding, axis.scale_value)?;
             let index = limited(b, nearest, last)?;
             b.emit(ops::Gather { axis: axis.axis }, &[x, index])?
         }
@@ -102,14 +68,16 @@ fn repeated(
     else {
         return Ok(None);
     };
-    let plain = match (rules.mode, rules.coordinates) {
-        (Mode::Nearest(Rounding::Floor), Coordinates::Asymmetric) => true,
+    let plain = matches!(
+        (rules.mode, rules.coordinates),
         (
+            Mode::Nearest(Rounding::Floor | Rounding::Simple),
+            Coordinates::Asymmetric
+        ) | (
             Mode::Nearest(Rounding::PreferFloor | Rounding::PreferCeil),
-            Coordinates::HalfPixel | Coordinates::HalfPixelSymmetric,
-        ) => true,
-        _ => false,
-    };
+            Coordinates::HalfPixel | Coordinates::HalfPixelSymmetric
+        )
+    );
     let input = b.shape(x)[axis.axis].clone();
     let times = Dim::from(times as i64);
     if !plain || axis.output != input * times.clone() {
@@ -122,95 +90,6 @@ fn repeated(
     let mut shape = b.shape(x).to_vec();
     shape[axis.axis] = axis.output.clone();
     Ok(Some(b.reshape(inner, shape)?))
-}
-
-/// For each index of the result the place in the operand, as `f64[output]`.
-fn place(b: &mut Builder, coordinates: Coordinates, input: &Dim, axis: &Axis) -> One {
-    let index = iota(b, DType::F64, axis.output.clone())?;
-    let size = dim_value(b, input, DType::F64)?;
-    let scale = axis.scale_value;
-    match coordinates {
-        Coordinates::Asymmetric => Ok(b.div(index, scale)?),
-        Coordinates::HalfPixel => half_pixel(b, index, scale),
-        Coordinates::TfHalfPixelForNearest => {
-            let middle = add_num(b, index, 0.5)?;
-            Ok(b.div(middle, scale)?)
-        }
-        Coordinates::PytorchHalfPixel => {
-            let place = half_pixel(b, index, scale)?;
-            let length = b.mul(size, scale)?;
-            let one = compare_num(b, CompareKind::Eq, length, 1.0)?;
-            let alone = num(b, place, -0.5)?;
-            Ok(b.select(one, alone, place)?)
-        }
-        Coordinates::HalfPixelSymmetric => {
-            let place = half_pixel(b, index, scale)?;
-            let exact = b.mul(size, scale)?;
-            let actual = dim_value(b, &axis.output, DType::F64)?;
-            let adjustment = b.div(actual, exact)?;
-            let rest = num_sub(b, 1.0, adjustment)?;
-            let centre = mul_num(b, size, 0.5)?;
-            let offset = b.mul(centre, rest)?;
-            Ok(b.add(offset, place)?)
-        }
-        Coordinates::AlignCorners => {
-            let (steps, one) = steps(b, size, scale)?;
-            let last = add_num(b, size, -1.0)?;
-            let place = b.mul(index, last)?;
-            let place = b.div(place, steps)?;
-            let zero = num(b, place, 0.0)?;
-            Ok(b.select(one, zero, place)?)
-        }
-        Coordinates::TfCropAndResize => {
-            let Some((begin, end)) = axis.region else {
-                return bad("tf_crop_and_resize without a region of interest");
-            };
-            let (steps, one) = steps(b, size, scale)?;
-            let last = add_num(b, size, -1.0)?;
-            let extent = b.sub(end, begin)?;
-            let extent = b.mul(extent, last)?;
-            let walked = b.mul(index, extent)?;
-            let walked = b.div(walked, steps)?;
-            let middle = mul_num(b, extent, 0.5)?;
-            let walked = b.select(one, middle, walked)?;
-            let start = b.mul(begin, last)?;
-            Ok(b.add(walked, start)?)
-        }
-    }
-}
-
-fn half_pixel(b: &mut Builder, index: ValueId, scale: ValueId) -> One {
-    let middle = add_num(b, index, 0.5)?;
-    let place = b.div(middle, scale)?;
-    add_num(b, place, -0.5)
-}
-
-/// The result's exact length less 1 (or 1 instead of 0), and whether that length is 1.
-fn steps(
-    b: &mut Builder,
-    size: ValueId,
-    scale: ValueId,
-) -> Result<(ValueId, ValueId), ImportError> {
-    let length = b.mul(size, scale)?;
-    let steps = add_num(b, length, -1.0)?;
-    let one = compare_num(b, CompareKind::Eq, length, 1.0)?;
-    let any = num(b, steps, 1.0)?;
-    Ok((b.select(one, any, steps)?, one))
-}
-
-fn rounded(b: &mut Builder, place: ValueId, rounding: Rounding) -> One {
-    match rounding {
-        Rounding::Floor => Ok(b.unary(UnaryKind::Floor, place)?),
-        Rounding::Ceil => Ok(b.unary(UnaryKind::Ceil, place)?),
-        Rounding::PreferFloor => {
-            let low = add_num(b, place, -0.5)?;
-            Ok(b.unary(UnaryKind::Ceil, low)?)
-        }
-        Rounding::PreferCeil => {
-            let high = add_num(b, place, 0.5)?;
-            Ok(b.unary(UnaryKind::Floor, high)?)
-        }
-    }
 }
 
 /// Places as indices inside of the operand.

@@ -295,7 +295,8 @@ impl Cell {
             o = peep(b, o, for_output, c)?;
         }
         o = self.activate(b, 0, o)?;
-        let out = self.activate(b, 2, c)?;
+        // The cell itself is not clipped: the standard is not clear here, and this is what ONNX Runtime does.
+        let out = self.activations[2].apply(b, c)?;
         Ok(vec![b.mul(o, out)?, c])
     }
 }

@@ -101,6 +101,7 @@ fn grid_sample(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let points = product(&grid_shape[1..=n]);
     let grid = b.cast(grid, computing)?;
     let flat = b.reshape(grid, vec![batch, points, n.into()])?;
+    let cubic = mode.ends_with("cubic");
     let combines = mode != "nearest" && dtype.is_float();
     let source = if combines { b.cast(x, wide(dtype))? } else { x };
     let image = Image::new(b, source)?;
@@ -112,6 +113,8 @@ fn grid_sample(cx: &mut Cx, inputs: Inputs) -> OpResult {
         let mut place = denormalized(b, coordinate, &size, align_corners)?;
         place = match outside {
             Outside::Zeros => place,
+            // A cubic sees the border's neighbours too, so that only its taps are limited.
+            Outside::Border if cubic => place,
             Outside::Border => inside(b, place, &size)?,
             Outside::Reflection => reflected(b, place, &size, align_corners)?,
         };
@@ -228,7 +231,8 @@ fn deform_conv(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let merged = batch.clone() * offset_groups.into();
     let per_offset = xs[1].clone().floor_div(offset_groups.into());
     // [batch * offset groups, kernel.., axis, output..]
-    let split = [&[merged.clone()], &kernel_dims[..], &[n.into()], &output].concat();
+    let of_batch = std::slice::from_ref(&merged);
+    let split = [of_batch, &kernel_dims[..], &[n.into()], &output].concat();
     let offset = b.cast(offset, computing)?;
     let offset = b.reshape(offset, split)?;
     let points = product(&output) * taps_n.into();
