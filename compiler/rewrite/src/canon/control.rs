@@ -1,6 +1,6 @@
 //! Control flow: regions are canonical inside, and a choice that is known is made.
 
-use super::{Canon, canonicalize_under, value_types};
+use super::{Canon, canonicalize_within, value_types};
 use graph::{Graph, Node, ValueId};
 use ops::Op;
 use std::collections::BTreeSet;
@@ -21,10 +21,10 @@ impl Canon {
             let symbols: BTreeSet<Symbol> = op.symbols.iter().map(|s| Symbol::new(s)).collect();
             return self.inline(region.clone(), &inputs[1..], &types, &symbols);
         }
-        let contract = self.contract;
+        let (contract, max_bytes) = (self.contract, self.max_weight_bytes);
         let regions = node.regions.iter().map(|region| {
             let region = self.renamed_region(region);
-            canonicalize_under(region, contract)
+            canonicalize_within(region, contract, max_bytes)
         });
         let regions = regions.collect();
         let op = self.renamed_op(&node.op);

@@ -1,6 +1,6 @@
 //! Constants computed at compile time, by the reference evaluator and within bounds.
 
-use super::Canon;
+use super::{Canon, quick};
 use crate::scalars;
 use graph::ValueId;
 use ops::Op;
@@ -18,43 +18,45 @@ pub(super) fn fold(c: &mut Canon, op: &Op, inputs: &[ValueId]) -> Option<ValueId
     if matches!(op, Op::Constant(_) | Op::Broadcast(_)) || !is_closed(op) {
         return None;
     }
+    let stored: Vec<usize> = inputs
+        .iter()
+        .map(|v| Some(source_of(c, *v)?.bytes().len()))
+        .collect::<Option<_>>()?;
+    let types: Vec<TensorType> = inputs.iter().map(|v| c.ty(*v).clone()).collect();
+    result_bytes(op, &types, stored.iter().sum(), c.max_weight_bytes)?;
     let tensors: Vec<Tensor> = inputs
         .iter()
-        .map(|v| small_constant(c, *v))
+        .map(|v| content_of(c, *v))
         .collect::<Option<_>>()?;
-    let types: Vec<TensorType> = tensors.iter().map(Tensor::ty).collect();
-    if !is_worth_it(op, &types) {
-        return None;
-    }
-    let result = op.eval(&tensors).ok()?.pop()?;
-    c.constant(result)
+    c.constant(quick::eval(op, &tensors)?)
 }
 
-/// Whether the operator always gives the same result for the same operands, and depends on nothing else.
+/// Whether the operator always gives the same result for the same operands, and does nothing else.
+pub(crate) fn is_plain(op: &Op) -> bool {
+    !op.is_impure() && !matches!(op, Op::If(_) | Op::Loop(_)) && op.defined_symbols().is_empty()
+}
+
+/// Whether, besides that, no symbol is involved.
 pub(crate) fn is_closed(op: &Op) -> bool {
-    !op.is_impure()
-        && !matches!(op, Op::If(_) | Op::Loop(_))
-        && op.defined_symbols().is_empty()
-        && op.used_symbols().is_empty()
+    is_plain(op) && op.used_symbols().is_empty()
 }
 
-/// The content of a value that is a constant, or a small repetition of one.
-fn small_constant(c: &Canon, value: ValueId) -> Option<Tensor> {
+/// The constant that a value is or repeats.
+fn source_of(c: &Canon, value: ValueId) -> Option<&Tensor> {
+    c.constant_of(value).or_else(|| {
+        let node = c.producer(value)?;
+        (matches!(node.op, Op::Broadcast(_)) && is_closed(&node.op))
+            .then(|| c.constant_of(node.inputs[0]))?
+    })
+}
+
+/// The content of a constant or a repetition of one.
+fn content_of(c: &Canon, value: ValueId) -> Option<Tensor> {
     if let Some(tensor) = c.constant_of(value) {
         return Some(tensor.clone());
     }
-    let node = c.producer(value)?;
-    let (Op::Broadcast(op), [x]) = (&node.op, &node.inputs[..]) else {
-        return None;
-    };
-    let tensor = c.constant_of(*x)?;
-    if n_bytes(c.ty(value))? > MAX_GROWN_BYTES || !is_closed(&node.op) {
-        return None;
-    }
-    Op::from(op.clone())
-        .eval(std::slice::from_ref(tensor))
-        .ok()?
-        .pop()
+    let tensor = source_of(c, value)?;
+    quick::eval(&c.producer(value)?.op, std::slice::from_ref(tensor))
 }
 
 /// The size of a value, if it is known.
@@ -64,22 +66,26 @@ pub(crate) fn n_bytes(ty: &TensorType) -> Option<usize> {
         .try_fold(ty.dtype.size(), |bytes, dim| bytes.checked_mul(*dim))
 }
 
-/// Whether a result is small enough to be stored, and cheap enough to be computed by reference code.
-pub(crate) fn is_worth_it(op: &Op, types: &[TensorType]) -> bool {
-    let Some(result) = op
-        .infer(types)
-        .ok()
-        .and_then(|mut r| if r.len() == 1 { r.pop() } else { None })
-    else {
-        return false;
-    };
-    let (Some(made), Some(given)) = (
-        n_bytes(&result),
-        types.iter().map(n_bytes).sum::<Option<usize>>(),
-    ) else {
-        return false;
-    };
-    made <= MAX_BYTES && made <= given.max(MAX_GROWN_BYTES) && work(op, types, &result) <= MAX_WORK
+/// The bytes of a result that is worth being computed at compile time from constants of which `stored` bytes are
+/// stored: neither too large, nor much larger than what it is made from, nor too slow for reference code.
+pub(crate) fn result_bytes(
+    op: &Op,
+    types: &[TensorType],
+    stored: usize,
+    max_bytes: usize,
+) -> Option<usize> {
+    if !is_closed(op) {
+        return None;
+    }
+    let results = op.infer(types).ok()?;
+    let [result] = &results[..] else { return None };
+    let made = n_bytes(result)?;
+    let bounded = made <= max_bytes && made <= stored.max(MAX_GROWN_BYTES);
+    // Repeated operands are written out for the evaluator.
+    let operands = types.iter().map(n_bytes).sum::<Option<usize>>()?;
+    let affordable = operands / 4 <= made.max(stored).max(MAX_GROWN_BYTES);
+    (bounded && affordable && work(op, types, result) <= MAX_WORK.max(stored as u128))
+        .then_some(made)
 }
 
 /// About how many elements the reference evaluator touches.

@@ -5,9 +5,14 @@
 
 mod algebra;
 mod control;
-mod fold;
+pub(crate) mod fold;
+mod quick;
 mod spread;
 mod views;
+
+#[cfg(test)]
+pub(crate) use quick::eval as quick_eval;
+pub(crate) use spread::joint_shape;
 
 use crate::scalars;
 use crate::{Contract, Exactness};
@@ -27,7 +32,16 @@ pub fn canonicalize(graph: Graph) -> Graph {
 
 /// The same with the freedoms of a contract: under [`Contract::Relaxed`] also `x + 0` is `x`.
 pub fn canonicalize_under(graph: Graph, contract: Contract) -> Graph {
-    let mut canon = Canon::new(&graph, contract);
+    canonicalize_within(graph, contract, fold::MAX_BYTES)
+}
+
+/// The same, with another bound on the size of constants that are made.
+pub(crate) fn canonicalize_within(
+    graph: Graph,
+    contract: Contract,
+    max_weight_bytes: usize,
+) -> Graph {
+    let mut canon = Canon::new(&graph, contract, max_weight_bytes);
     let mut map: Vec<Option<ValueId>> = vec![None; graph.n_values()];
     for port in &graph.inputs {
         let info = graph.value(port.value);
@@ -68,6 +82,7 @@ fn value_types(graph: &Graph) -> Vec<TensorType> {
 pub(crate) struct Canon {
     pub(crate) out: Graph,
     contract: Contract,
+    max_weight_bytes: usize,
     /// For each value, the position of its node in `out`.
     producers: Vec<Option<usize>>,
     /// For each value, the element that all of its elements are equal to.
@@ -82,10 +97,11 @@ pub(crate) struct Canon {
 }
 
 impl Canon {
-    fn new(graph: &Graph, contract: Contract) -> Self {
+    fn new(graph: &Graph, contract: Contract, max_weight_bytes: usize) -> Self {
         Canon {
             out: Graph::new(graph.name.clone()),
             contract,
+            max_weight_bytes,
             producers: Vec::new(),
             splats: Vec::new(),
             constant_like: Vec::new(),

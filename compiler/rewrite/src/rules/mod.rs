@@ -1,0 +1,223 @@
+//! The rules: one file for each family, one table in each file.
+//!
+//! A rule has a name, the exactness that it costs, its algebra in one line, what it does, and an example in which it
+//! applies. A test evaluates both sides of every rule on its example.
+//!
+//! Laws: rules are directed and do not undo each other; none expands `x` into `f(f^-1 x)`; what a rule makes is typed
+//! by the operators' own inference, and dropped where that refuses it.
+
+mod algebra;
+mod broadcast;
+mod cast;
+mod concat;
+mod conv;
+mod matmul;
+mod merge;
+mod pool;
+mod power;
+mod recognize;
+mod reduce;
+mod reshape;
+mod sample;
+mod select;
+mod slice;
+mod transpose;
+
+pub(crate) use sample::Sample;
+
+use crate::egraph::{ENode, Eg, Head};
+use crate::{Contract, Exactness};
+use egg::{ENodeOrVar, Id, PatternAst, Subst, Var};
+use graph::ValueId;
+use ops::{Binary, BinaryKind, Op, Transpose, Unary, UnaryKind};
+
+/// What a rule does.
+pub(crate) enum Action {
+    /// Where the left pattern matches and the guard holds, the right pattern is equal.
+    Pattern(&'static str, &'static str, fn(&Eg, &Match) -> bool),
+    /// Where the pattern matches, what the function makes is equal.
+    Compute(&'static str, fn(&mut Eg, &Match) -> Option<Id>),
+    /// For each node of these operator families, what the function makes is equal.
+    Nodes(
+        &'static [&'static str],
+        fn(&mut Eg, &Op, &[Id]) -> Option<Id>,
+    ),
+    /// Looks at the whole e-graph and gives pairs that are equal.
+    Group(fn(&mut Eg) -> Vec<(Id, Id)>),
+}
+
+/// One rewrite rule.
+pub(crate) struct Rule {
+    pub(crate) name: &'static str,
+    pub(crate) exactness: Exactness,
+    pub(crate) algebra: &'static str,
+    pub(crate) action: Action,
+    /// A graph in which the rule applies.
+    pub(crate) example: fn(&mut Sample) -> Option<ValueId>,
+}
+
+/// A family of rules: one file.
+pub(crate) struct Family {
+    pub(crate) name: &'static str,
+    pub(crate) rules: &'static [Rule],
+}
+
+/// Every family, in the order in which rules are applied.
+pub(crate) const FAMILIES: &[Family] = &[
+    family("algebra", algebra::RULES),
+    family("power", power::RULES),
+    family("recognize", recognize::RULES),
+    family("select", select::RULES),
+    family("cast", cast::RULES),
+    family("transpose", transpose::RULES),
+    family("reshape", reshape::RULES),
+    family("broadcast", broadcast::RULES),
+    family("slice", slice::RULES),
+    family("concat", concat::RULES),
+    family("reduce", reduce::RULES),
+    family("matmul", matmul::RULES),
+    family("conv", conv::RULES),
+    family("pool", pool::RULES),
+    family("merge", merge::RULES),
+];
+
+const fn family(name: &'static str, rules: &'static [Rule]) -> Family {
+    Family { name, rules }
+}
+
+/// What documentation says of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleInfo {
+    /// Its name.
+    pub name: &'static str,
+    /// The family that it belongs to.
+    pub family: &'static str,
+    /// What it may change.
+    pub exactness: Exactness,
+    /// The strictest contract under which it is loaded.
+    pub contract: Contract,
+    /// Its algebra.
+    pub algebra: &'static str,
+}
+
+/// Every rule, for documentation.
+pub fn rules() -> Vec<RuleInfo> {
+    let of_family = |family: &'static Family| {
+        family.rules.iter().map(|rule| RuleInfo {
+            name: rule.name,
+            family: family.name,
+            exactness: rule.exactness,
+            contract: Contract::ALL
+                .into_iter()
+                .find(|contract| contract.allows(rule.exactness))
+                .unwrap_or(Contract::Relaxed),
+            algebra: rule.algebra,
+        })
+    };
+    FAMILIES.iter().flat_map(of_family).collect()
+}
+
+/// The rules that a contract allows.
+pub(crate) fn allowed(contract: Contract) -> Vec<&'static Rule> {
+    FAMILIES
+        .iter()
+        .flat_map(|family| family.rules)
+        .filter(|rule| contract.allows(rule.exactness))
+        .collect()
+}
+
+/// What the variables of a pattern are bound to.
+pub(crate) struct Match<'a>(pub(crate) &'a Subst);
+
+impl Match<'_> {
+    /// The class that a variable, such as `?x`, is bound to.
+    ///
+    /// # Panics
+    /// If the pattern has no such variable, which is a mistake in a rule that its example finds.
+    pub(crate) fn id(&self, var: &str) -> Id {
+        let bound = var
+            .parse::<Var>()
+            .ok()
+            .and_then(|var| self.0.get(var).copied());
+        bound.unwrap_or_else(|| panic!("the pattern binds no {var}"))
+    }
+}
+
+/// No condition.
+fn always(_: &Eg, _: &Match) -> bool {
+    true
+}
+
+/// Adds what a pattern describes.
+pub(crate) fn instantiate(eg: &mut Eg, ast: &PatternAst<ENode>, subst: &Subst) -> Option<Id> {
+    let mut ids: Vec<Id> = Vec::with_capacity(ast.len());
+    for node in ast.as_ref() {
+        let id = match node {
+            ENodeOrVar::Var(var) => *subst.get(*var)?,
+            ENodeOrVar::ENode(node) => {
+                let children: Vec<Id> =
+                    node.children.iter().map(|c| ids[usize::from(*c)]).collect();
+                let Head::Op(name) = node.head else {
+                    return None;
+                };
+                match crate::egraph::elementwise(name) {
+                    Some(op) => eg.emit(op.clone(), &children)?,
+                    None => {
+                        let (leaf, inputs) = children.split_first()?;
+                        let op = eg.any_attr(*leaf)?;
+                        eg.emit(op, inputs)?
+                    }
+                }
+            }
+        };
+        ids.push(id);
+    }
+    ids.last().copied()
+}
+
+/// Short forms that rules use.
+impl Eg {
+    fn unary(&mut self, kind: UnaryKind, x: Id) -> Option<Id> {
+        self.emit(Unary { kind }, &[x])
+    }
+
+    fn binary(&mut self, kind: BinaryKind, a: Id, b: Id) -> Option<Id> {
+        self.emit(Binary { kind }, &[a, b])
+    }
+
+    fn transpose(&mut self, x: Id, perm: Vec<usize>) -> Option<Id> {
+        self.emit(Transpose { perm }, &[x])
+    }
+
+    /// An operation on constants, done before they are repeated, and repeated to the shape of the first.
+    fn on_constants(&mut self, op: impl Into<Op>, operands: &[Id]) -> Option<Id> {
+        let target = self.shape(*operands.first()?).to_vec();
+        let cores: Vec<Id> = operands
+            .iter()
+            .map(|id| self.core(*id))
+            .collect::<Option<_>>()?;
+        let shapes: Vec<&[tensor::Dim]> = cores.iter().map(|id| self.shape(*id)).collect();
+        let joint = match crate::canon::joint_shape(&shapes, &target) {
+            Some(joint) => joint,
+            None => target.clone(),
+        };
+        let cores: Vec<Id> = cores
+            .into_iter()
+            .map(|id| self.broadcast(id, &joint))
+            .collect::<Option<_>>()?;
+        let small = self.emit(op, &cores)?;
+        self.is_weight(small).then_some(())?;
+        self.broadcast(small, &target)
+    }
+
+    /// Whether a value is this number everywhere.
+    fn is_number(&self, id: Id, number: f64) -> bool {
+        self.splat(id)
+            .is_some_and(|s| crate::scalars::is(s, number))
+    }
+
+    /// Whether a value is zero everywhere, whatever its sign.
+    fn is_zero(&self, id: Id) -> bool {
+        self.splat(id).is_some_and(crate::scalars::is_zero)
+    }
+}
