@@ -22,6 +22,8 @@ struct Kernel {
     anchor: Option<usize>,
     /// Members that are computed once for each result element, at its own index (but for axes of size 1).
     direct: Vec<usize>,
+    /// Members on the way to an anchor that reads its operands again and again; only views may be there.
+    reread: Vec<usize>,
 }
 
 /// The result of fusion.
@@ -116,7 +118,7 @@ fn reader_kernels(graph: &Graph, node: &Node, readers: &[usize], homes: &[Vec<us
 
 fn start_kernel(graph: &Graph, fusion: &mut Fusion, idx: usize, readers: &[usize]) {
     let anchor = (class(graph, &graph.nodes[idx]) == Class::Anchor).then_some(idx);
-    fusion.kernels.insert(idx, Kernel { root: idx, members: vec![idx], anchor, direct: vec![idx] });
+    fusion.kernels.insert(idx, Kernel { root: idx, members: vec![idx], anchor, direct: vec![idx], reread: vec![] });
     let value = graph.nodes[idx].outputs[0];
     let [reader] = readers else { return };
     let concat = &graph.nodes[*reader];
@@ -146,7 +148,9 @@ fn may_join(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> bo
     }
     match class(graph, node) {
         Class::Anchor => may_anchor(graph, kernel, idx, &inside),
-        Class::Elementwise | Class::Movement => inside.iter().all(|reader| may_feed(graph, node, *reader)),
+        Class::Elementwise | Class::Movement => inside.iter().all(|reader| {
+            may_feed(graph, node, *reader) && (!kernel.reread.contains(reader) || is_view(graph, node))
+        }),
         _ => false,
     }
 }
@@ -201,15 +205,20 @@ fn passes_index(graph: &Graph, reader: usize) -> bool {
 /// Whether a node may be computed where `reader` needs its elements.
 fn may_feed(graph: &Graph, node: &Node, reader: usize) -> bool {
     let target = &graph.nodes[reader];
-    let is_view = matches!(node.op, Op::Transpose(_) | Op::Slice(_) | Op::Broadcast(_)) || is_unit_reshape(graph, node);
     match &target.op {
-        Op::Dot(_) => is_view && !is_dynamic_broadcast(graph, node),
+        Op::Dot(_) => is_view(graph, node),
         Op::Conv(_) => false,
         Op::Pool(_) | Op::PoolArgMax(_) => false,
         Op::Broadcast(_) => is_cheap(&node.op) || is_uniform_per_row(graph, target),
         Op::Gather(_) | Op::GatherElements(_) | Op::GatherNd(_) => is_cheap(&node.op),
         _ => !is_wasted(graph, node, target),
     }
+}
+
+/// Whether a node only changes how its operand is addressed.
+fn is_view(graph: &Graph, node: &Node) -> bool {
+    let moves = matches!(node.op, Op::Transpose(_) | Op::Slice(_) | Op::Broadcast(_)) || is_unit_reshape(graph, node);
+    moves && !is_dynamic_broadcast(graph, node)
 }
 
 /// A broadcast that repeats along the last axis: what it reads is computed once for each row.
@@ -237,6 +246,9 @@ fn join(graph: &Graph, kernel: &mut Kernel, idx: usize, readers: &[usize]) {
     let before_anchor = kernel.anchor.is_some_and(|a| inside.iter().any(|r| *r == a || !kernel.direct.contains(r)));
     if class(graph, node) == Class::Anchor {
         kernel.anchor = Some(idx);
+    }
+    if inside.iter().any(|r| matches!(graph.nodes[*r].op, Op::Dot(_)) || kernel.reread.contains(r)) {
+        kernel.reread.push(idx);
     }
     if !before_anchor && inside.iter().all(|r| kernel.direct.contains(r) && passes_index(graph, *r)) {
         kernel.direct.push(idx);
