@@ -5,8 +5,6 @@
 //! inputs are symbols (equal sizes are the same symbol), except those that the importer asks for.
 #![allow(clippy::print_stdout, reason = "a command-line tool")]
 
-mod eval;
-
 use bytes::Bytes;
 use diag::Sink;
 use import_onnx::{ExternalData, Needs, Options, import, parse, tensor_from_pb};
@@ -119,7 +117,11 @@ fn run_case(folder: &Path, dynamic: bool) -> Result<(), String> {
         imported = import(&model, &options, Some(&external), &mut sink);
     }
     let imported = imported.map_err(|_| message(&sink))?;
-    let results = eval::run(&imported.graph, &inputs, &BTreeMap::new())?;
+    let violations = graph::verify(&imported.graph, graph::Form::Imported);
+    if let Some(first) = violations.first() {
+        return Err(format!("not in form: {first:?}"));
+    }
+    let results = graph::evaluate(&imported.graph, &inputs).map_err(|e| e.to_string())?;
     for (idx, (got, want)) in results.iter().zip(&wanted).enumerate() {
         compare(idx, got, want, rtol, atol)?;
     }
