@@ -1,0 +1,201 @@
+//! What can be asked for: the verbs and their flags. The words are an interface that others rely on.
+
+use crate::verbs;
+use clap::{Args, Parser, Subcommand};
+use driver::{Options, Phase, Target};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use tenfold_run::DeviceSpec;
+use tenfold_run::inputs::InputSpec;
+
+/// Compiles ONNX models to machine code and PTX, and runs them.
+#[derive(Parser)]
+#[command(name = "tenfold", version, propagate_version = true, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more; twice for still more. TENFOLD_LOG sets it in detail
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 difference or failed test, 2 usage, 3 bad input, 4 unsupported, \
+5 a bug of tenfold (with a reproducer's path), 6 device, 7 limit.";
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Compile a model to an artifact
+    Compile(verbs::compile::Verb),
+    /// Run a model or an artifact
+    Run(verbs::run::Verb),
+    /// Tell every part of a model that is not supported
+    Check(verbs::check::Verb),
+    /// Find the first value that differs from a reference
+    Compare(verbs::compare::Verb),
+    /// Measure a model or an artifact
+    Bench(verbs::bench::Verb),
+    /// Print what a phase makes
+    Dump(verbs::dump::Verb),
+    /// List the operators
+    Ops(verbs::ops::Verb),
+    /// Run cases in ONNX's test layout
+    Test(verbs::test::Verb),
+    /// Tell what was found on this machine
+    Doctor(verbs::doctor::Verb),
+    /// Explain an error code
+    Explain(verbs::explain::Verb),
+    /// Print shell completions
+    Completions(verbs::completions::Verb),
+}
+
+/// How a model is compiled; shared by all verbs that do.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CompileArgs {
+    /// A dimension's value (NAME=4), or the range in which it stays a symbol (NAME=1..64)
+    #[arg(long = "dim", value_name = "NAME=N|NAME=A..B")]
+    pub(crate) dims: Vec<DimSpec>,
+    /// How results may be rounded: bitwise, strict, fast or relaxed
+    #[arg(long, value_name = "CONTRACT", value_parser = parse_numerics)]
+    pub(crate) numerics: Option<String>,
+    /// Threads of the compile and of the host device; by default one for each core
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Write what each phase makes into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dump_dir: Option<PathBuf>,
+}
+
+impl CompileArgs {
+    /// Options without inputs.
+    pub(crate) fn options(&self) -> Options {
+        let mut options = Options { dump_dir: self.dump_dir.clone(), ..Options::default() };
+        if let Some(numerics) = &self.numerics {
+            options.numerics.clone_from(numerics);
+        }
+        if let Some(threads) = self.threads {
+            options.threads = threads.get();
+        }
+        for DimSpec { name, value } in &self.dims {
+            if let DimValue::Fixed(value) = value {
+                options.dims.insert(name.clone(), (*value).into());
+            }
+        }
+        options
+    }
+
+    /// The dimensions with a number.
+    pub(crate) fn fixed_dims(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.dims.iter().filter_map(|dim| match dim.value {
+            DimValue::Fixed(value) => Some((dim.name.as_str(), value)),
+            DimValue::Range(..) => None,
+        })
+    }
+}
+
+/// Where inputs come from.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct InputArgs {
+    /// An input from a file: NAME=FILE.npy, NAME=FILE.npz, NAME=FILE.pb, or FILE.npz for all of them
+    #[arg(long = "input", value_name = "NAME=FILE")]
+    pub(crate) inputs: Vec<InputSpec>,
+    /// Make up the inputs that are not given, from this seed
+    #[arg(long, value_name = "SEED")]
+    pub(crate) random_inputs: Option<u64>,
+}
+
+/// Where a model runs.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DeviceArgs {
+    /// host, cuda or cuda:N. A device that is missing is an error
+    #[arg(long, default_value = "host")]
+    pub(crate) device: DeviceSpec,
+}
+
+/// `NAME=4` or `NAME=1..64`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DimSpec {
+    pub(crate) name: String,
+    pub(crate) value: DimValue,
+}
+
+/// What is said of a dimension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DimValue {
+    /// It is this number.
+    Fixed(i64),
+    /// It stays a symbol, of a value from the first to the second number, both included.
+    Range(i64, i64),
+}
+
+impl std::str::FromStr for DimSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not NAME=N or NAME=A..B with sizes that are not negative");
+        let size = |text: &str| text.parse::<i64>().ok().filter(|n| *n >= 0).ok_or_else(wrong);
+        // Names may contain `=`, numbers never do.
+        let (name, value) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
+        let value = match value.split_once("..") {
+            None => DimValue::Fixed(size(value)?),
+            Some((from, to)) => {
+                let (from, to) = (size(from)?, size(to)?);
+                if from > to {
+                    return Err(wrong());
+                }
+                if from == to { DimValue::Fixed(from) } else { DimValue::Range(from, to) }
+            }
+        };
+        Ok(DimSpec { name: name.into(), value })
+    }
+}
+
+/// A target by its name.
+pub(crate) fn parse_target(text: &str) -> Result<Target, String> {
+    text.parse().map_err(|e: driver::Error| e.to_string())
+}
+
+/// A phase by its name.
+pub(crate) fn parse_phase(text: &str) -> Result<Phase, String> {
+    let known = || Phase::ALL.map(Phase::name).join(", ");
+    Phase::ALL.into_iter().find(|phase| phase.name() == text).ok_or_else(|| format!("a phase is one of {}", known()))
+}
+
+fn parse_numerics(text: &str) -> Result<String, String> {
+    match text.parse::<rewrite::Contract>() {
+        Ok(contract) => Ok(contract.to_string()),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn dimensions() {
+        let parse = |text: &str| text.parse::<DimSpec>().map(|dim| (dim.name, dim.value));
+        assert_eq!(parse("N=4"), Ok(("N".into(), DimValue::Fixed(4))));
+        assert_eq!(parse("a=b=1..64"), Ok(("a=b".into(), DimValue::Range(1, 64))));
+        assert_eq!(parse("N=3..3"), Ok(("N".into(), DimValue::Fixed(3))));
+        for bad in ["N", "N=", "=4", "N=-1", "N=4..1", "N=1..", "N=x"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn phases_and_targets() {
+        assert_eq!(parse_phase("optimize"), Ok(Phase::Optimize));
+        assert!(parse_phase("link").unwrap_err().contains("import, canonicalize"));
+        assert!(parse_target("nvptx:sm_90a").is_ok() && parse_target("host").is_ok());
+        assert!(parse_target("nvptx:sm_1").is_err());
+    }
+}

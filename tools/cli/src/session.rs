@@ -1,0 +1,157 @@
+//! From a model or an artifact to an engine and its inputs: what `run`, `bench` and `test` share.
+
+use crate::args::{CompileArgs, InputArgs};
+use crate::data::{self, Dims, Tensors};
+use crate::{Failure, output};
+use driver::{Compiled, Error, Frontend, ModelInput, Options, Report, Target};
+use import_onnx::Imported;
+use runtime::{Device, Engine};
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tenfold_run::DeviceSpec;
+use tensor::{Dim, Tensor};
+
+/// A model is imported again so often, with more inputs frozen each time.
+const TRIES: usize = 8;
+
+/// A loaded model with inputs.
+pub(crate) struct Session {
+    pub(crate) engine: Engine,
+    /// In the engine's order.
+    pub(crate) inputs: Vec<Tensor>,
+    /// What the compile did, if there was one.
+    pub(crate) report: Option<Report>,
+    /// Time of the compile, or zero.
+    pub(crate) compile: Duration,
+    /// Time to load the artifact on the device.
+    pub(crate) load: Duration,
+}
+
+/// Whether a file begins like an artifact, or is named like one.
+pub(crate) fn is_artifact(path: &Path) -> bool {
+    let mut magic = [0; artifact::MAGIC.len()];
+    let begins = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok();
+    path.extension().is_some_and(|extension| extension == "tenfold") || (begins && magic == artifact::MAGIC)
+}
+
+/// Opens a device, and tells what to compile for it.
+pub(crate) fn open_device(spec: DeviceSpec, compile: &CompileArgs) -> Result<(Box<dyn Device>, Target), Failure> {
+    let target = match spec {
+        DeviceSpec::Host => Target::host(),
+        DeviceSpec::Cuda(ordinal) => gpu_target(cuda::Cuda::new(ordinal)?.info())?,
+    };
+    Ok((spec.open(compile.threads)?, target))
+}
+
+fn gpu_target(info: &cuda::Info) -> Result<Target, Failure> {
+    Target::for_gpu(info.capability).ok_or_else(|| {
+        let capability = format!("{}.{}", info.capability / 10, info.capability % 10);
+        Failure::Device(format!("cuda:{} ({}): nothing can be compiled for compute capability {capability}", info.ordinal, info.name))
+    })
+}
+
+/// Prepares a model or an artifact for running.
+pub(crate) fn prepare(
+    path: &Path,
+    device: DeviceSpec,
+    given: &InputArgs,
+    compile: &CompileArgs,
+) -> Result<Session, Failure> {
+    let (device, target) = open_device(device, compile)?;
+    if is_artifact(path) {
+        return prepare_artifact(path, &*device, given, compile);
+    }
+    let spinner = output::spinner("compiling");
+    let start = Instant::now();
+    let frontend = driver::load_model(path)?;
+    let ports = frontend.inputs();
+    let (tensors, dims) = data::for_model(&ports, given, compile)?;
+    check_complete(&ports, &tensors)?;
+    let mut options = Options { targets: vec![target], ..compile.options() };
+    specialise(&mut options, &ports, &tensors, &dims);
+    let compiled = compile_with(&frontend, options, &tensors)?;
+    let time = start.elapsed();
+    spinner.finish_and_clear();
+    let start = Instant::now();
+    let engine = Engine::from_artifact(Arc::new(compiled.artifact), &*device)?;
+    let inputs = order(&engine, &tensors)?;
+    Ok(Session { engine, inputs, report: Some(compiled.report), compile: time, load: start.elapsed() })
+}
+
+fn prepare_artifact(path: &Path, device: &dyn Device, given: &InputArgs, compile: &CompileArgs) -> Result<Session, Failure> {
+    let start = Instant::now();
+    let engine = Engine::load(path, device).map_err(|e| match e {
+        runtime::Error::Artifact(e @ artifact::Error::Io { .. }) => Failure::Input(e.to_string()),
+        runtime::Error::Artifact(e) => Failure::Input(format!("`{}`: {e}", path.display())),
+        other => other.into(),
+    })?;
+    let load = start.elapsed();
+    let mut tensors = data::from_files(engine.inputs(), &given.inputs)?;
+    if let Some(seed) = given.random_inputs {
+        let dims: Dims = compile.fixed_dims().map(|(name, value)| (name.to_string(), value)).collect();
+        tenfold_run::inputs::fill_randomly(engine.inputs(), &mut tensors, seed, &dims)?;
+    }
+    let inputs = order(&engine, &tensors)?;
+    Ok(Session { engine, inputs, report: None, compile: Duration::ZERO, load })
+}
+
+/// Tensors by name in the engine's order.
+pub(crate) fn order(engine: &Engine, tensors: &Tensors) -> Result<Vec<Tensor>, Failure> {
+    let named: Vec<(&str, Tensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
+    Ok(engine.order_inputs(&named)?)
+}
+
+pub(crate) fn check_complete(ports: &[ModelInput], tensors: &Tensors) -> Result<(), Failure> {
+    let missing: Vec<&str> = ports.iter().map(|port| port.name.as_str()).filter(|name| !tensors.contains_key(*name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let text = missing.join(", ");
+    Err(Failure::Input(format!("missing inputs: {text}; give them by --input NAME=FILE, or make them up by --random-inputs SEED")))
+}
+
+/// Gives dimensions and shapes the values that they have in the given tensors.
+pub(crate) fn specialise(options: &mut Options, ports: &[ModelInput], tensors: &Tensors, dims: &Dims) {
+    options.dims.extend(dims.iter().map(|(name, value)| (name.clone(), Dim::from(*value))));
+    tell_ranks(options, ports, tensors);
+}
+
+/// Gives the shapes of inputs whose rank the model does not declare.
+pub(crate) fn tell_ranks(options: &mut Options, ports: &[ModelInput], tensors: &Tensors) {
+    for port in ports.iter().filter(|port| port.shape.is_none()) {
+        if let Some(tensor) = tensors.get(&port.name) {
+            options.shapes.insert(port.name.clone(), tensor.ty().shape);
+        }
+    }
+}
+
+/// Imports a model; inputs whose values it needs at compile time are frozen to the given ones.
+pub(crate) fn import_with(frontend: &Frontend, options: &mut Options, tensors: &Tensors) -> Result<Imported, Failure> {
+    for _ in 0..TRIES {
+        let needs = match driver::import_model(frontend, options) {
+            Ok(imported) => return Ok(imported),
+            Err(Error::Model { needs, .. }) => needs,
+            Err(other) => return Err(other.into()),
+        };
+        let before = options.freeze.len();
+        for name in &needs.inputs {
+            if let Some(tensor) = tensors.get(name) {
+                options.freeze.insert(name.clone(), tensor.clone());
+            }
+        }
+        if options.freeze.len() == before {
+            break;
+        }
+        tracing::info!("inputs frozen to the given values: {:?}", needs.inputs);
+    }
+    Ok(driver::import_model(frontend, options)?)
+}
+
+/// Compiles a model; inputs whose values it needs at compile time are frozen to the given ones.
+pub(crate) fn compile_with(frontend: &Frontend, mut options: Options, tensors: &Tensors) -> Result<Compiled, Failure> {
+    let start = Instant::now();
+    let imported = import_with(frontend, &mut options, tensors)?;
+    Ok(driver::compile_imported(imported, start.elapsed(), &options)?)
+}

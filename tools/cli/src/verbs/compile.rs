@@ -1,0 +1,158 @@
+//! `tenfold compile`: a model to an artifact, or to the printed form of a phase.
+
+use crate::args::{CompileArgs, DimValue, parse_phase, parse_target};
+use crate::data::{self, Tensors};
+use crate::{Failure, output, session};
+use artifact::Signature;
+use clap::Args;
+use driver::{Compiled, Frontend, Options, Phase, Report, Start, Target};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tenfold_run::inputs::InputSpec;
+use tensor::DType;
+
+#[derive(Args, Debug)]
+pub(crate) struct Verb {
+    /// The model: an ONNX file, or with --from the printed graph that this phase takes
+    model: PathBuf,
+    /// The artifact to write; with --to the text, `-` for standard output
+    #[arg(short, long = "output", value_name = "OUT.tenfold")]
+    output: PathBuf,
+    /// What to compile for: host, host:x86-64-v3, nvptx:sm_75 ... Several make one artifact for all of them
+    #[arg(long = "target", value_name = "TARGET", default_value = "host", value_parser = parse_target)]
+    targets: Vec<Target>,
+    /// An input that is a constant with the value in this file
+    #[arg(long = "freeze", value_name = "NAME=FILE")]
+    freeze: Vec<InputSpec>,
+    /// Start before this phase, from a printed graph
+    #[arg(long, value_name = "PHASE", value_parser = parse_phase)]
+    from: Option<Phase>,
+    /// Stop after this phase, and write its printed form
+    #[arg(long, value_name = "PHASE", value_parser = parse_phase)]
+    to: Option<Phase>,
+    /// Tell how long each phase took
+    #[arg(long)]
+    time: bool,
+    /// Print the report for a machine
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    compile: CompileArgs,
+}
+
+pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
+    note_ranges(&verb.compile);
+    let mut options = Options { targets: distinct(&verb.targets), ..verb.compile.options() };
+    if let Some(to) = verb.to.filter(|to| *to != Phase::Pack) {
+        options.freeze = frozen(verb, None)?;
+        let start = verb.from.map_or(Start::Model(&verb.model), |from| Start::Graph(&verb.model, from));
+        let text = driver::phase_text(start, to, graph::TextOptions::default(), &options)?;
+        return write_text(&verb.output, &text);
+    }
+    let compiled = compile(verb, options)?;
+    let bytes = compiled.artifact.write(&verb.output).map_err(|e| Failure::Input(e.to_string()))?;
+    let report = compiled.report;
+    if verb.json {
+        output::line(to_json(&report, bytes));
+        return Ok(());
+    }
+    output::note(summary(&report, &verb.output, bytes));
+    if verb.time {
+        for timing in &report.timings {
+            output::note(format!("{:>10.1} ms  {}", millis(timing.time), timing.phase.name()));
+        }
+    }
+    Ok(())
+}
+
+fn compile(verb: &Verb, mut options: Options) -> Result<Compiled, Failure> {
+    let spinner = output::spinner("compiling");
+    let compiled = match verb.from.filter(|from| *from != Phase::Import) {
+        Some(from) => driver::compile_graph_file(&verb.model, from, &options)?,
+        None => {
+            let frontend = driver::load_model(&verb.model)?;
+            options.freeze = frozen(verb, Some(&frontend))?;
+            session::compile_with(&frontend, options, &Tensors::new())?
+        }
+    };
+    spinner.finish_and_clear();
+    Ok(compiled)
+}
+
+/// Targets in their order, each once.
+fn distinct(targets: &[Target]) -> Vec<Target> {
+    let mut distinct: Vec<Target> = vec![];
+    for target in targets {
+        if !distinct.contains(target) {
+            distinct.push(target.clone());
+        }
+    }
+    distinct
+}
+
+fn frozen(verb: &Verb, frontend: Option<&Frontend>) -> Result<Tensors, Failure> {
+    if verb.freeze.is_empty() {
+        return Ok(Tensors::new());
+    }
+    let ports = match frontend {
+        Some(frontend) => frontend.inputs(),
+        None => driver::load_model(&verb.model)?.inputs(),
+    };
+    let signature = |port: driver::ModelInput| Signature { name: port.name, dtype: port.dtype.unwrap_or(DType::F32), shape: vec![] };
+    let signatures: Vec<Signature> = ports.into_iter().map(signature).collect();
+    data::from_files(&signatures, &verb.freeze)
+}
+
+/// Artifacts keep symbols without bounds, so a range only says that the dimension stays a symbol.
+pub(crate) fn note_ranges(compile: &CompileArgs) {
+    for dim in &compile.dims {
+        if let DimValue::Range(from, to) = dim.value {
+            output::note(format!("note: `{}` stays a symbol; runs do not check that it is in {from}..{to}", dim.name));
+        }
+    }
+}
+
+fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        output::line(text.trim_end());
+        return Ok(());
+    }
+    output::write_aside(path, text.as_bytes())
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn summary(report: &Report, path: &Path, bytes: u64) -> String {
+    let mut text = format!("wrote {} ({:.2} MB)", path.display(), bytes as f64 / 1e6);
+    text += &format!(": {} nodes, {} after rewriting", report.nodes_imported, report.nodes_optimized);
+    for (target, launches, kernels) in &report.kernels {
+        let short = target.split('/').next().unwrap_or(target);
+        text += &format!("; {short}: {launches} launches of {kernels} kernels");
+    }
+    text + &format!("; {:.2} s", report.total().as_secs_f64())
+}
+
+/// The report for a machine.
+pub(crate) fn report_json(report: &Report) -> Value {
+    let phases = report.timings.iter().map(|timing| json!({"phase": timing.phase.name(), "ms": millis(timing.time)}));
+    let kernels = report.kernels.iter();
+    let kernels = kernels.map(|(target, launches, kernels)| json!({"target": target, "launches": launches, "kernels": kernels}));
+    json!({
+        "nodes_imported": report.nodes_imported,
+        "nodes_canonical": report.nodes_canonical,
+        "nodes_optimized": report.nodes_optimized,
+        "targets": kernels.collect::<Vec<_>>(),
+        "compile_ms": millis(report.total()),
+        "phases": phases.collect::<Vec<_>>(),
+        "rewrite": report.rewrite,
+    })
+}
+
+fn to_json(report: &Report, bytes: u64) -> Value {
+    let mut value = report_json(report);
+    value["artifact_bytes"] = bytes.into();
+    value
+}

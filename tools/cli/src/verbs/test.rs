@@ -1,0 +1,74 @@
+//! `tenfold test`: cases in ONNX's test layout.
+
+use crate::suite::{self, Outcome, Pool, Runner, Settings, Status};
+use crate::{Failure, output};
+use clap::Args;
+use serde_json::json;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Args, Debug)]
+pub(crate) struct Verb {
+    /// Folders of cases, or folders of such folders. A case has model.onnx and test_data_set_*/
+    #[arg(required_unless_present = "worker")]
+    folders: Vec<PathBuf>,
+    /// Write what came of each case to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// What runs the cases: evaluator, host, cuda or cuda:N
+    #[arg(long, default_value = "host")]
+    device: Runner,
+    /// Cases at a time; by default one for each core
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Threads of each compile and run
+    #[arg(long, value_name = "N", default_value = "2")]
+    threads: NonZeroUsize,
+    /// A case may take so many seconds
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    limit: u64,
+    /// Run the cases that standard input names (for the program itself)
+    #[arg(long, hide = true)]
+    worker: bool,
+}
+
+pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
+    let settings = Settings { runner: verb.device, threads: verb.threads };
+    if verb.worker {
+        return suite::serve(&settings);
+    }
+    // A device that is missing is one error, not one for each case.
+    if let Runner::Device(spec) = verb.device {
+        spec.open(Some(verb.threads))?;
+    }
+    let tasks = suite::find(&verb.folders)?;
+    let jobs = verb.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let pool = Pool { jobs: jobs.min(tasks.len()), limit: Duration::from_secs(verb.limit), arguments: child_arguments(verb) };
+    let outcomes = suite::run_all(&pool, tasks)?;
+    conclude(verb, &outcomes)
+}
+
+fn child_arguments(verb: &Verb) -> Vec<String> {
+    let device = match verb.device {
+        Runner::Evaluator => "evaluator".to_string(),
+        Runner::Device(tenfold_run::DeviceSpec::Host) => "host".into(),
+        Runner::Device(tenfold_run::DeviceSpec::Cuda(ordinal)) => format!("cuda:{ordinal}"),
+    };
+    let threads = verb.threads.to_string();
+    ["test", "--worker", "--device", &device, "--threads", &threads].map(String::from).to_vec()
+}
+
+fn conclude(verb: &Verb, outcomes: &[Outcome]) -> Result<(), Failure> {
+    let failed = outcomes.iter().filter(|outcome| outcome.status == Status::Failed).count();
+    let passed = outcomes.len() - failed;
+    if let Some(path) = &verb.json {
+        let report = json!({"cases": outcomes, "passed": passed, "failed": failed});
+        output::write_aside(path, format!("{report:#}\n").as_bytes())?;
+    }
+    for outcome in outcomes.iter().filter(|outcome| outcome.status == Status::Failed) {
+        output::line(format!("FAILED {}: {}", outcome.name, outcome.reason.as_deref().unwrap_or_default()));
+    }
+    output::line(format!("{passed} passed, {failed} failed"));
+    if failed == 0 { Ok(()) } else { Err(Failure::Difference(format!("{failed} of {} cases failed", outcomes.len()))) }
+}
