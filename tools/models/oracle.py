@@ -2,7 +2,8 @@
 """Writes what ONNX Runtime computes for every test model.
 
 For each model of the manifest that is present, and each of its test sets:
-models/<name>/test_data_set_<n>/input_<i>.pb and output_<i>.pb, ONNX's layout.
+models/<name>/test_data_set_<n>/input_<i>.pb and output_<i>.pb, ONNX's layout,
+and models/<name>/case.json with the tolerance that `tenfold test` applies.
 Nothing is done where the model, its sets and these scripts are unchanged.
 """
 
@@ -17,6 +18,10 @@ import catalog
 import inputs
 import onnxruntime as ort
 from onnx import numpy_helper
+
+
+# What two correct programs may differ by on a whole model of float32 values.
+TOLERANCE = {"rtol": 1e-3, "atol": 1e-4}
 
 
 def session_for(path):
@@ -44,6 +49,11 @@ def write_set(folder, session, feed):
     write_values(folder, "output", out_names, session.run(out_names, feed))
 
 
+def write_tolerance(folder):
+    """Writes case.json."""
+    (folder / "case.json").write_text(json.dumps(TOLERANCE) + "\n")
+
+
 def stamp_of(entry):
     """What the written sets depend on."""
     facts = catalog.model_path(entry).stat()
@@ -67,6 +77,7 @@ def write_sets(entry):
     for index, test_set in enumerate(entry["sets"]):
         feed = inputs.build(entry["name"], index, test_set, session)
         write_set(catalog.folder(entry) / f"test_data_set_{index}", session, feed)
+    write_tolerance(catalog.folder(entry))
     stamp.write_text(wanted)
     return True
 

@@ -166,6 +166,7 @@ def write_small(name):
     for index, values in enumerate(sets):
         feed = {n: np.ascontiguousarray(v.numpy()) for n, v in zip(export.inputs, values, strict=True)}
         oracle.write_set(folder / f"test_data_set_{index}", session, feed)
+    oracle.write_tolerance(folder)
     print(f"{name}: {path.stat().st_size} bytes, {len(sets)} test sets", file=sys.stderr)
 
 
