@@ -197,7 +197,7 @@ impl Built {
         let inputs: Vec<Id> = node.inputs.iter().map(|v| self.class(*v, outer)).collect();
         self.eg.egraph.analysis.loc = node.loc.clone();
         if let Op::Constant(op) = &node.op {
-            let id = self.eg.weight(&op.value.0);
+            let id = self.eg.constant(&op.value.0);
             self.record(id);
             self.class_of[node.outputs[0].index()] = Some(id);
             return;

@@ -13,6 +13,40 @@ pub(crate) fn splat(tensor: &Tensor) -> Option<Scalar> {
         .then(|| Scalar::load(tensor.dtype(), first))
 }
 
+/// The tensor with size 1 along every axis along which it only repeats itself, if there is one.
+pub(crate) fn core(tensor: &Tensor) -> Option<Tensor> {
+    let (size, shape) = (tensor.dtype().size(), tensor.shape().to_vec());
+    if tensor.len() <= 1 {
+        return None;
+    }
+    let mut small = shape.clone();
+    let mut bytes: Vec<u8> = Vec::new();
+    for axis in 0..shape.len() {
+        let source: &[u8] = if bytes.is_empty() {
+            tensor.bytes()
+        } else {
+            &bytes
+        };
+        let inner = small[axis + 1..].iter().product::<usize>() * size;
+        let blocks = source.chunks_exact(inner * small[axis]);
+        let repeats = |block: &[u8]| {
+            block
+                .chunks_exact(inner)
+                .all(|part| part == &block[..inner])
+        };
+        if small[axis] > 1 && blocks.clone().all(repeats) {
+            bytes = blocks.flat_map(|block| &block[..inner]).copied().collect();
+            small[axis] = 1;
+        }
+    }
+    if small == shape {
+        return None;
+    }
+    // Axes in front need not be written: broadcasting adds them.
+    let leading = small.iter().take_while(|dim| **dim == 1).count();
+    Tensor::from_bytes(tensor.dtype(), small.split_off(leading), bytes.into()).ok()
+}
+
 /// Whether a number is exactly this one; zeros of unlike sign differ.
 pub(crate) fn is(scalar: Scalar, number: f64) -> bool {
     match scalar {
@@ -89,6 +123,27 @@ mod tests {
             DType::F32
         ));
         assert!(!has_exact_inverse(Scalar::Int(2), DType::I32));
+    }
+
+    #[test]
+    fn repetition_is_found() {
+        let rows = Tensor::from_vec(vec![2, 3], vec![1i32, 2, 3, 1, 2, 3]);
+        assert_eq!(
+            core(&rows),
+            Some(Tensor::from_vec(vec![3], vec![1i32, 2, 3]))
+        );
+        let columns = Tensor::from_vec(vec![2, 2], vec![1i32, 1, 2, 2]);
+        assert_eq!(
+            core(&columns),
+            Some(Tensor::from_vec(vec![2, 1], vec![1i32, 2]))
+        );
+        let all = Tensor::from_vec(vec![2, 2], vec![5i32; 4]);
+        assert_eq!(core(&all), Some(Tensor::from_vec(vec![], vec![5i32])));
+        assert_eq!(
+            core(&Tensor::from_vec(vec![2, 2], vec![1i32, 2, 3, 4])),
+            None
+        );
+        assert_eq!(core(&Tensor::from_vec(vec![0, 2], Vec::<i32>::new())), None);
     }
 
     #[test]

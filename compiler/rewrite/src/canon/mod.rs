@@ -184,6 +184,7 @@ impl Canon {
     /// Adds an operation of a known result type, in its shortest form.
     fn simplified(&mut self, op: Op, mut inputs: Vec<ValueId>, ty: &TensorType) -> ValueId {
         self.order_operands(&op, &mut inputs);
+        spread::compressed(self, &op, &mut inputs);
         let loc = self.loc.clone();
         if let Some(value) = self.simplify(&op, &inputs)
             && self.out.ty(value) == ty

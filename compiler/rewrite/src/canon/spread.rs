@@ -1,16 +1,14 @@
 //! Elementwise work done before elements are repeated, not after.
 
 use super::{Canon, fold};
+use crate::scalars;
 use graph::ValueId;
 use ops::Op;
 use tensor::{Dim, TensorType};
 
 /// `f(broadcast a, broadcast b) = broadcast f(a, b)`, and numbers that are repeated everywhere stay one number.
 pub(super) fn spread(c: &mut Canon, op: &Op, inputs: &[ValueId]) -> Option<ValueId> {
-    if !matches!(
-        op,
-        Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::Cast(_)
-    ) {
+    if !is_elementwise(op) {
         return None;
     }
     let result = c.ty(inputs[0]).clone();
@@ -68,6 +66,30 @@ fn of_broadcasts(
             shape: result.shape.clone(),
         },
         &[small],
+    )
+}
+
+/// Writes constants that repeat themselves as repetitions, so that their core can be seen.
+/// Only elementwise operators ask for this: others want their weights in full.
+pub(super) fn compressed(c: &mut Canon, op: &Op, inputs: &mut [ValueId]) {
+    if !is_elementwise(op) {
+        return;
+    }
+    for input in inputs {
+        let Some(core) = c.constant_of(*input).and_then(scalars::core) else {
+            continue;
+        };
+        let shape = c.ty(*input).shape.clone();
+        let small = c.constant(core);
+        let repeated = small.and_then(|small| c.emit(ops::Broadcast { shape }, &[small]));
+        *input = repeated.unwrap_or(*input);
+    }
+}
+
+fn is_elementwise(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::Cast(_)
     )
 }
 

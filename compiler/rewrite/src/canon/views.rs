@@ -10,13 +10,13 @@ pub(super) fn reshape(c: &mut Canon, op: &Reshape, x: ValueId) -> Option<ValueId
     if c.ty(x).shape == op.shape {
         return Some(x);
     }
-    if let Some(value) = repeated(c, x, &op.shape) {
-        return Some(value);
-    }
     if let Some(tensor) = c.constant_of(x) {
         let shape = op.shape.iter().map(|d| usize::try_from(d.as_const()?).ok());
         let tensor = tensor.reshaped(shape.collect::<Option<_>>()?).ok()?;
         return c.constant(tensor);
+    }
+    if let Some(value) = repeated(c, x, &op.shape) {
+        return Some(value);
     }
     let (Op::Reshape(_), inner) = c.made_by(x)? else {
         return None;
@@ -139,8 +139,8 @@ pub(super) fn reduce(c: &mut Canon, op: &Reduce, x: ValueId) -> Option<ValueId> 
 /// The same number repeated to another shape.
 fn repeated(c: &mut Canon, x: ValueId, shape: &[Dim]) -> Option<ValueId> {
     let (dtype, number) = (c.ty(x).dtype, c.splat(x)?);
-    // Stored constants stay as they are: only what is a repetition already, or small, becomes another one.
-    if c.constant_of(x).is_some_and(|tensor| tensor.len() > 1) && shape.len() == c.ty(x).rank() {
+    // Stored constants stay as they are: only what is a repetition already becomes another one.
+    if c.constant_of(x).is_some() {
         return None;
     }
     let number = c.constant(Tensor::scalar(dtype, number))?;

@@ -6,7 +6,7 @@ mod lang;
 pub(crate) use facts::{Conflict, Data, Facts, infer, op_of, operands};
 pub(crate) use lang::{ENode, Head, elementwise, is_elementwise};
 
-use crate::shapes;
+use crate::{scalars, shapes};
 use egg::{EGraph, Id};
 use ops::{Broadcast, Op, Reshape};
 use tensor::{DType, Dim, Scalar, Tensor, TensorType};
@@ -188,6 +188,19 @@ impl Eg {
     pub(crate) fn weight(&mut self, tensor: &Tensor) -> Id {
         let head = Head::Weight(self.egraph.analysis.weight(tensor));
         self.egraph.add(ENode::leaf(head))
+    }
+
+    /// A constant, also as a repetition if it is one, so that rules see its core.
+    pub(crate) fn constant(&mut self, tensor: &Tensor) -> Id {
+        let id = self.weight(tensor);
+        if let Some(core) = scalars::core(tensor) {
+            let core = self.weight(&core);
+            let shape = self.shape(id).to_vec();
+            if let Some(repeated) = self.broadcast(core, &shape) {
+                self.egraph.union_trusted(id, repeated, "repetition");
+            }
+        }
+        id
     }
 
     /// Adds a node that rules do not look into, and gives its results.

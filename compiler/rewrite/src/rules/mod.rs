@@ -29,7 +29,7 @@ use crate::egraph::{ENode, Eg, Head};
 use crate::{Contract, Exactness};
 use egg::{ENodeOrVar, Id, PatternAst, Subst, Var};
 use graph::ValueId;
-use ops::{Binary, BinaryKind, Op, Transpose, Unary, UnaryKind};
+use ops::{Binary, BinaryKind, Op, Transpose};
 
 /// What a rule does.
 pub(crate) enum Action {
@@ -53,6 +53,7 @@ pub(crate) struct Rule {
     pub(crate) algebra: &'static str,
     pub(crate) action: Action,
     /// A graph in which the rule applies.
+    #[cfg_attr(not(test), allow(dead_code, reason = "tests evaluate it"))]
     pub(crate) example: fn(&mut Sample) -> Option<ValueId>,
 }
 
@@ -177,10 +178,6 @@ pub(crate) fn instantiate(eg: &mut Eg, ast: &PatternAst<ENode>, subst: &Subst) -
 
 /// Short forms that rules use.
 impl Eg {
-    fn unary(&mut self, kind: UnaryKind, x: Id) -> Option<Id> {
-        self.emit(Unary { kind }, &[x])
-    }
-
     fn binary(&mut self, kind: BinaryKind, a: Id, b: Id) -> Option<Id> {
         self.emit(Binary { kind }, &[a, b])
     }

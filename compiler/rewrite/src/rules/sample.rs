@@ -11,6 +11,7 @@ pub(crate) struct Sample {
     n_inputs: usize,
 }
 
+#[cfg_attr(not(test), allow(dead_code, reason = "tests run the examples"))]
 impl Sample {
     pub(crate) fn new(seed: u64) -> Self {
         Sample {

@@ -35,7 +35,7 @@ pub(crate) fn assert_same_meaning(before: &Graph, after: &Graph, seed: u64, exac
     let actual = evaluate(after, &inputs).unwrap_or_else(|e| {
         panic!(
             "{e}\n{}",
-            graph::to_text(after, &graph::TextOptions::default())
+            graph::to_text(after, graph::TextOptions::default())
         )
     });
     assert_eq!(expected.len(), actual.len());
@@ -44,8 +44,8 @@ pub(crate) fn assert_same_meaning(before: &Graph, after: &Graph, seed: u64, exac
             equal(e, a, exactness),
             "output {} is {a:?}, not {e:?}\nbefore:\n{}after:\n{}",
             port.name,
-            graph::to_text(before, &graph::TextOptions::default()),
-            graph::to_text(after, &graph::TextOptions::default())
+            graph::to_text(before, graph::TextOptions::default()),
+            graph::to_text(after, graph::TextOptions::default())
         );
     }
 }

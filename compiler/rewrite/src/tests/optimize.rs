@@ -97,7 +97,7 @@ fn norms_vanish_into_what_follows() {
         (count(&after, "mul"), count(&after, "add")),
         (1, 1),
         "{}",
-        graph::to_text(&after, &Default::default())
+        graph::to_text(&after, Default::default())
     );
 }
 
