@@ -158,10 +158,13 @@ fn dequantize_linear(cx: &mut Cx, inputs: Inputs) -> OpResult {
     Ok(vec![b.cast(y, out)?])
 }
 
-/// Quantization to `u8` with scale and zero point from the data's own range, which includes 0.
 fn dynamic_quantize_linear(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let x = cx.input(inputs, 0)?;
-    let b = &mut *cx.b;
+    Ok(dynamic_quantized(cx.b, x)?.to_vec())
+}
+
+/// Quantization to `u8` with scale and zero point from the data's own range, which includes 0: the data, the scale, the zero point.
+fn dynamic_quantized(b: &mut Builder, x: ValueId) -> Result<[ValueId; 3], ImportError> {
     let axes: Vec<usize> = (0..b.rank(x)).collect();
     let max = b.reduce(ReduceKind::Max, x, &axes, false)?;
     let max = with_num(b, BinaryKind::Max, max, 0.0)?;
@@ -178,7 +181,29 @@ fn dynamic_quantize_linear(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let zero = b.unary(UnaryKind::Round, zero)?;
     let scaled = b.div(x, scale)?;
     let y = saturated(b, scaled, Some(zero), DType::U8)?;
-    Ok(vec![y, scale, b.cast(zero, DType::U8)?])
+    Ok([y, scale, b.cast(zero, DType::U8)?])
+}
+
+/// Weights `[k, n]` of integers with their scale and zero point, of the tensor or of each column.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct QuantizedWeights {
+    pub weights: ValueId,
+    pub scale: ValueId,
+    pub zero: ValueId,
+}
+
+impl QuantizedWeights {
+    /// `x * weights` as floats, where `x[.., k]` is quantized on the way as `DynamicQuantizeLinear` does it.
+    pub(super) fn product(self, b: &mut Builder, x: ValueId) -> One {
+        let [quantized, x_scale, x_zero] = dynamic_quantized(b, x)?;
+        let lhs = less_zero_point(b, quantized, Some(x_zero))?;
+        let rhs = less_zero_point(b, self.weights, Some(self.zero))?;
+        let last = b.rank(lhs) - 1;
+        let product = dot(b, (lhs, &[], &[last]), (rhs, &[], &[0]), DType::I32)?;
+        let product = b.cast(product, b.dtype(x))?;
+        let scale = b.mul(x_scale, self.scale)?;
+        Ok(b.mul(product, scale)?)
+    }
 }
 
 /// `saturate(round(product * x_scale * w_scale / y_scale) + y_zero)`; the scales come in shapes that broadcast.

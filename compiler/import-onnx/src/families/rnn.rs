@@ -1,18 +1,23 @@
 //! `RNN`, `GRU` and `LSTM`: the input's part of all gates is one matrix product; the rest runs step by step.
 
 use super::kit::*;
+use super::quantize::QuantizedWeights;
 use super::recur::{self, Step, Time};
-use super::rnn_cell::{Cell, Kind, Params};
+use super::rnn_cell::{Cell, Kind, Params, Weights};
 
 pub(crate) const ROWS: &[Row] = &[
     Row::onnx("RNN", 1, |cx, inputs| import(cx, inputs, Kind::Rnn)),
     Row::onnx("GRU", 1, |cx, inputs| import(cx, inputs, Kind::Gru)),
     Row::onnx("LSTM", 1, |cx, inputs| import(cx, inputs, Kind::Lstm)),
+    Row::microsoft("DynamicQuantizeLSTM", |cx, inputs| {
+        import_form(cx, inputs, Kind::Lstm, true)
+    }),
 ];
 
 /// Which optional values a direction's steps see behind the gates' inputs and the recurrent weights.
 #[derive(Clone, Copy)]
 struct Captures {
+    recurrent: Weights,
     inner_bias: bool,
     peepholes: bool,
     lengths: bool,
@@ -38,7 +43,7 @@ impl Step for Direction<'_> {
         };
         let gates = next()?;
         let params = Params {
-            recurrent: next()?,
+            recurrent: self.has.recurrent.replaced(&mut next)?,
             inner_bias: self.has.inner_bias.then(&mut next).transpose()?,
             peepholes: self.has.peepholes.then(&mut next).transpose()?,
         };
@@ -63,8 +68,8 @@ impl Step for Direction<'_> {
 /// The node's operands, in the layout with time first.
 struct Operands {
     x: ValueId,
-    weights: ValueId,
-    recurrent: ValueId,
+    weights: Weights,
+    recurrent: Weights,
     bias: Option<ValueId>,
     lengths: Option<ValueId>,
     peepholes: Option<ValueId>,
@@ -74,7 +79,31 @@ struct Operands {
     direction_axis: usize,
 }
 
+/// The weights of all directions; of `DynamicQuantizeLSTM` with their scale and zero point.
+fn weights(
+    cx: &Cx,
+    inputs: Inputs,
+    at: usize,
+    [scale, zero]: [usize; 2],
+    quantized: bool,
+) -> Result<Weights, ImportError> {
+    let weights = cx.input(inputs, at)?;
+    Ok(if quantized {
+        Weights::Quantized(QuantizedWeights {
+            weights,
+            scale: cx.input(inputs, scale)?,
+            zero: cx.input(inputs, zero)?,
+        })
+    } else {
+        Weights::Plain(weights)
+    })
+}
+
 fn import(cx: &mut Cx, inputs: Inputs, kind: Kind) -> OpResult {
+    import_form(cx, inputs, kind, false)
+}
+
+fn import_form(cx: &mut Cx, inputs: Inputs, kind: Kind, quantized: bool) -> OpResult {
     let batch_first = cx.attr_bool("layout", false)?;
     let reverse: &[bool] = match cx.attr_s("direction", "forward")?.as_str() {
         "forward" => &[false],
@@ -101,8 +130,8 @@ fn import(cx: &mut Cx, inputs: Inputs, kind: Kind) -> OpResult {
         } else {
             x
         },
-        weights: cx.input(inputs, 1)?,
-        recurrent: cx.input(inputs, 2)?,
+        weights: weights(cx, inputs, 1, [8, 9], quantized)?,
+        recurrent: weights(cx, inputs, 2, [10, 11], quantized)?,
         bias: cx.opt(inputs, 3),
         lengths,
         peepholes: cx.opt(inputs, 7).filter(|_| kind == Kind::Lstm),
@@ -138,10 +167,13 @@ fn direction(
     let x = operands.x;
     let (length, batch) = (b.shape(x)[0].clone(), b.shape(x)[1].clone());
     let dtype = b.dtype(x);
-    let weights = pick(b, operands.weights, 0, idx)?;
-    let recurrent = pick(b, operands.recurrent, 0, idx)?;
-    let hidden = b.shape(recurrent)[1].clone();
-    let mut gates = dot(b, (x, &[], &[2]), (weights, &[], &[1]), dtype)?;
+    let weights = operands.weights.replaced_each(|v| pick(b, v, 0, idx))?;
+    let recurrent = operands.recurrent.replaced_each(|v| pick(b, v, 0, idx))?;
+    let hidden = match recurrent {
+        Weights::Plain(weights) => b.shape(weights)[1].clone(),
+        Weights::Quantized(all) => b.shape(all.weights)[0].clone(),
+    };
+    let mut gates = weights.product(b, x)?;
     let mut inner_bias = None;
     if let Some(bias) = operands.bias {
         let bias = pick(b, bias, 0, idx)?;
@@ -161,20 +193,16 @@ fn direction(
         });
     }
     let has = Captures {
+        recurrent,
         inner_bias: inner_bias.is_some(),
         peepholes: peepholes.is_some(),
         lengths: operands.lengths.is_some(),
     };
-    let captured: Vec<ValueId> = [
-        Some(gates),
-        Some(recurrent),
-        inner_bias,
-        peepholes,
-        operands.lengths,
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let optional = [inner_bias, peepholes, operands.lengths];
+    let captured: Vec<ValueId> = std::iter::once(gates)
+        .chain(recurrent.values())
+        .chain(optional.into_iter().flatten())
+        .collect();
     recur::run(
         b,
         &Direction { cell, has },

@@ -1,6 +1,7 @@
 //! One step of `RNN`, `GRU` and `LSTM`, and their activation functions.
 
 use super::kit::*;
+use super::quantize::QuantizedWeights;
 
 /// An activation function with its numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -136,11 +137,73 @@ pub(super) struct Cell {
     pub linear_before_reset: bool,
 }
 
+/// Weights of a product, as values of the graph in which it is built.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Weights {
+    /// `[gates * hidden, k]`.
+    Plain(ValueId),
+    /// `[k, gates * hidden]` of integers.
+    Quantized(QuantizedWeights),
+}
+
+impl Weights {
+    /// `x[.., k] * weights`.
+    pub(super) fn product(self, b: &mut Builder, x: ValueId) -> One {
+        match self {
+            Weights::Plain(weights) => {
+                let (last, out) = (b.rank(x) - 1, b.dtype(x));
+                dot(b, (x, &[], &[last]), (weights, &[], &[1]), out)
+            }
+            Weights::Quantized(weights) => weights.product(b, x),
+        }
+    }
+
+    /// The values that they consist of.
+    pub(super) fn values(self) -> Vec<ValueId> {
+        match self {
+            Weights::Plain(weights) => vec![weights],
+            Weights::Quantized(all) => vec![all.weights, all.scale, all.zero],
+        }
+    }
+
+    /// The same weights from these values, which stand for them inside of a loop.
+    pub(super) fn replaced(self, mut next: impl FnMut() -> One) -> Result<Weights, ImportError> {
+        Ok(match self {
+            Weights::Plain(_) => Weights::Plain(next()?),
+            Weights::Quantized(_) => Weights::Quantized(QuantizedWeights {
+                weights: next()?,
+                scale: next()?,
+                zero: next()?,
+            }),
+        })
+    }
+
+    /// The same weights with a function applied to each of their values.
+    pub(super) fn replaced_each(
+        self,
+        mut f: impl FnMut(ValueId) -> One,
+    ) -> Result<Weights, ImportError> {
+        let mut values = self.values().into_iter();
+        self.replaced(|| match values.next() {
+            Some(value) => f(value),
+            None => bad("weights lost a value"),
+        })
+    }
+
+    /// A range of the gates' rows of plain weights.
+    fn rows(self, b: &mut Builder, start: Dim, size: Dim) -> Result<Weights, ImportError> {
+        match self {
+            Weights::Plain(weights) => Ok(Weights::Plain(slice_axis(b, weights, 0, start, size)?)),
+            Weights::Quantized(_) => unsupported("quantized weights of this recurrence"),
+        }
+    }
+}
+
 /// The recurrent parameters of one direction, as values of the graph in which the step is built.
 #[derive(Clone, Debug)]
 pub(super) struct Params {
-    /// `[gates * hidden, hidden]`.
-    pub recurrent: ValueId,
+    /// For `[hidden]` to all gates.
+    pub recurrent: Weights,
     /// The candidate's bias that `GRU` adds inside of the reset.
     pub inner_bias: Option<ValueId>,
     /// Peepholes of `LSTM`: `[3 * hidden]` for input, output, forget.
@@ -206,7 +269,7 @@ impl Cell {
     ) -> Result<Vec<ValueId>, ImportError> {
         match (self.kind, states) {
             (Kind::Rnn, [h]) => {
-                let recurrent = recur(b, *h, params.recurrent)?;
+                let recurrent = params.recurrent.product(b, *h)?;
                 let sum = b.add(input, recurrent)?;
                 Ok(vec![self.activate(b, 0, sum)?])
             }
@@ -222,15 +285,15 @@ impl Cell {
         let gates_in = slice_axis(b, input, 1, 0, two.clone())?;
         let candidate_in = slice_axis(b, input, 1, two.clone(), hidden.clone())?;
         let (gates, linear) = if self.linear_before_reset {
-            let all = recur(b, h, params.recurrent)?;
+            let all = params.recurrent.product(b, h)?;
             let gates = slice_axis(b, all, 1, 0, two.clone())?;
             (
                 gates,
                 Some(slice_axis(b, all, 1, two.clone(), hidden.clone())?),
             )
         } else {
-            let rows = slice_axis(b, params.recurrent, 0, 0, two.clone())?;
-            (recur(b, h, rows)?, None)
+            let rows = params.recurrent.rows(b, 0.into(), two.clone())?;
+            (rows.product(b, h)?, None)
         };
         let gates = b.add(gates_in, gates)?;
         let update = slice_axis(b, gates, 1, 0, hidden.clone())?;
@@ -247,8 +310,8 @@ impl Cell {
             }
             None => {
                 let kept = b.mul(reset, h)?;
-                let rows = slice_axis(b, params.recurrent, 0, two, hidden)?;
-                recur(b, kept, rows)?
+                let rows = params.recurrent.rows(b, two, hidden)?;
+                rows.product(b, kept)?
             }
         };
         let candidate = b.add(candidate_in, inner)?;
@@ -267,7 +330,7 @@ impl Cell {
         h: ValueId,
         c: ValueId,
     ) -> Result<Vec<ValueId>, ImportError> {
-        let recurrent = recur(b, h, params.recurrent)?;
+        let recurrent = params.recurrent.product(b, h)?;
         let gates = b.add(input, recurrent)?;
         let parts = split_axis(b, gates, 1, 4)?;
         let [mut i, mut o, mut f, candidate] = parts[..] else {
@@ -299,12 +362,6 @@ impl Cell {
         let out = self.activations[2].apply(b, c)?;
         Ok(vec![b.mul(o, out)?, c])
     }
-}
-
-/// `h * weights^T`.
-fn recur(b: &mut Builder, h: ValueId, weights: ValueId) -> One {
-    let out = b.dtype(h);
-    dot(b, (h, &[], &[1]), (weights, &[], &[1]), out)
 }
 
 /// `gate + weights * c`.
