@@ -5,7 +5,7 @@ use crate::elementwise::narrow;
 use crate::types::compute;
 use graph::Node;
 use kernels::float_format::{FloatFormat, RoundMode, load_code, store_code};
-use kernels::text::{FloatCmp, IntCmp, Scalar, Val, Writer};
+use kernels::text::{FloatCmp, IntCmp, Scalar, Ty, Val, Writer};
 use tensor::DType;
 
 impl Cx<'_> {
@@ -55,7 +55,9 @@ fn float_to_int(w: &mut Writer, x: Val, to: DType) -> Val {
     let x = if x.ty.elem().bits() < 32 { w.extf(x, Scalar::F32) } else { x };
     let wide = x.ty.with_elem(Scalar::I64);
     let kind = if to == DType::U64 { "fptoui" } else { "fptosi" };
-    let ints = w.op(wide, format_args!("llvm.intr.{kind}.sat {x} : {} -> {wide}", x.ty));
+    let overload = |ty: Ty| if ty.is_vector() { format!("v{}{}", ty.lanes(), ty.elem()) } else { ty.to_string() };
+    let name = format!("llvm.{kind}.sat.{}.{}", overload(wide), overload(x.ty));
+    let ints = w.op(wide, format_args!("llvm.call_intrinsic \"{name}\"({x}) : ({}) -> {wide}", x.ty));
     let resized = w.int_to_int(ints, compute(to), true);
     narrow(w, resized, to)
 }

@@ -117,11 +117,12 @@ impl Cx<'_> {
     pub(crate) fn store_strides(&self) -> Vec<Dim> {
         let strides = row_major(&self.ty(self.region.store.value).shape);
         match &self.groups {
-            // The stride of a group is that of its last axis that has more than one element.
+            // The stride of a group is that of its last axis that has more than one element. Where there is none any
+            // will do for the one index 0; with 1 the lanes, of which a mask leaves one, stay neighbors.
             Some(groups) => {
                 let shape = &self.ty(self.region.result).shape;
                 let last = |range: &[usize]| (range[0]..range[1]).rev().find(|axis| shape[*axis] != Dim::from(1));
-                let stride = |range: &[usize]| last(range).map_or(Dim::from(0), |axis| strides[axis].clone());
+                let stride = |range: &[usize]| last(range).map_or(Dim::from(1), |axis| strides[axis].clone());
                 groups.starts.windows(2).map(stride).collect()
             }
             None => strides,
