@@ -23,6 +23,11 @@ use mlir::Part;
 use crate::error::Error;
 use crate::source::Stage;
 
+/// Major, minor and patch version of the LLVM that is linked in.
+pub fn llvm_version() -> (u32, u32, u32) {
+    inkwell::support::get_llvm_version()
+}
+
 /// Messages of LLVM's context handler; a mutex only because LLVM sees it as shared.
 type Messages = Mutex<Vec<String>>;
 

@@ -8,11 +8,11 @@ use mlir::Session;
 
 use crate::error::Error;
 use crate::flatten::HostCode;
-use crate::host::host_code;
+use crate::host::{host_code, host_text};
 use crate::host_target::HostTarget;
 use crate::ptx::ptx;
 use crate::ptx_target::PtxTarget;
-use crate::source::Source;
+use crate::source::{Source, Stage};
 
 /// [`host_code`] of every source, on up to `threads` threads; results in the order of the sources.
 ///
@@ -39,6 +39,20 @@ pub fn compile_ptx(
 ) -> Result<Vec<String>, Error> {
     in_order(sources, threads, |session, source| {
         ptx(session, source, target)
+    })
+}
+
+/// The assembly text of every source, for reading; results in the order of the sources.
+///
+/// # Errors
+/// The error of the first source, in order, that fails.
+pub fn assembly(
+    sources: &[Source<'_>],
+    target: &HostTarget,
+    threads: usize,
+) -> Result<Vec<String>, Error> {
+    in_order(sources, threads, |session, source| {
+        host_text(session, source, target, Stage::Assembly)
     })
 }
 

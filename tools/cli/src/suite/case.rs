@@ -84,6 +84,9 @@ impl Case<'_> {
         let path = self.folder.join("model.onnx");
         let frontend = driver::load_model(&path)?;
         let ports = frontend.inputs();
+        if let Some(port) = ports.iter().find(|port| port.dtype.is_none()) {
+            return Err(Failure::Unsupported(format!("input `{}` is not a tensor of numbers", port.name)));
+        }
         let sets = self.data_sets(&ports)?;
         if sets.is_empty() {
             return Err(Failure::Input("there is no test_data_set_* folder".into()));

@@ -29,7 +29,9 @@ pub(crate) fn run_all(pool: &Pool, tasks: Vec<Task>) -> Result<Vec<Outcome>, Fai
         loop {
             // Taken in a statement of its own, so that the lock is not held while the case runs.
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some((at, task)) = next else { return Ok(()) };
+            let Some((at, task)) = next else {
+                return worker.take().map_or(Ok(()), Worker::dismiss);
+            };
             let outcome = run_one(pool, &mut worker, &task)?;
             outcomes.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(outcome);
             bar.inc(1);
@@ -116,6 +118,13 @@ impl Worker {
         writeln!(self.stdin, "{line}").map_err(|_| RecvTimeoutError::Disconnected)?;
         let answer = self.answers.recv_timeout(limit)?;
         serde_json::from_str(&answer).map_err(|_| RecvTimeoutError::Disconnected)
+    }
+
+    /// Lets the child end by itself: it does when its standard input does.
+    fn dismiss(self) -> Result<(), Failure> {
+        let Worker { mut child, stdin, .. } = self;
+        drop(stdin);
+        child.wait().map(|_| ()).map_err(|e| Failure::Limit(format!("a child process cannot be waited for: {e}")))
     }
 
     /// Ends the child, and tells how it ended.
