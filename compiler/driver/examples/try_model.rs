@@ -60,6 +60,53 @@ fn main() {
                 }
             };
             let time = start.elapsed();
+            if std::env::var("EVAL").is_ok() {
+                let front = driver::load_model(&dir.join("model.onnx")).unwrap();
+                let imported = driver::import_model(&front, &options).unwrap();
+                let t = Instant::now();
+                match graph::evaluate(&imported.graph, &inputs) {
+                    Ok(values) => values.iter().zip(&expected).for_each(|(a, b)| println!("  evaluator {:?} worst {:.3} in {:?}", a.ty(), worst(a, b), t.elapsed())),
+                    Err(e) => println!("  evaluator: {e:?}"),
+                }
+            }
+            if let Ok(only) = std::env::var("NODES") {
+                let front = driver::load_model(&dir.join("model.onnx")).unwrap();
+                let mut imported = driver::import_model(&front, &options).unwrap();
+                let g = imported.graph.clone();
+                let mut values: std::collections::BTreeMap<graph::ValueId, Tensor> = Default::default();
+                graph::evaluate_with(&g, &inputs, &mut |inner: &graph::Graph, v, t: &Tensor| {
+                    if inner.n_values() == g.n_values() {
+                        values.insert(v, t.clone());
+                    }
+                })
+                .unwrap();
+                let (lo, hi) = only.split_once("..").unwrap();
+                let (lo, hi): (usize, usize) = (lo.parse().unwrap(), hi.parse().unwrap());
+                imported.graph.outputs.clear();
+                let mut wanted = vec![];
+                for (at, node) in g.nodes.iter().enumerate() {
+                    if at >= lo && at < hi && !matches!(node.op, ops::Op::Constant(_)) {
+                        for v in &node.outputs {
+                            imported.graph.outputs.push(graph::Port { name: format!("v{}", v.0), value: *v });
+                            wanted.push((at, *v));
+                        }
+                    }
+                }
+                let compiled = driver::compile_imported(imported, Default::default(), &options).unwrap();
+                let engine = runtime::Engine::from_artifact(compiled.artifact.into(), &runtime::Host::new(std::num::NonZeroUsize::new(1))).unwrap();
+                let outs = engine.run(&inputs).unwrap();
+                for ((at, v), t) in wanted.iter().zip(&outs) {
+                    let e = worst(t, &values[v]);
+                    if e > 1.0 {
+                        let node = &g.nodes[*at];
+                        println!("node {at} {} {} worst {e} {:?}", node.op.name(), node.loc, t.ty());
+                        for i in &node.inputs {
+                            println!("   in {}", g.ty(*i));
+                        }
+                    }
+                }
+                return;
+            }
             println!("{model}: compiled in {time:?} {:?} {:?}", compiled.report.kernels.iter().map(|k| (k.1, k.2)).collect::<Vec<_>>(), compiled.report.timings);
             let engine = match runtime::Engine::from_artifact(compiled.artifact.into(), &runtime::Host::new(std::num::NonZeroUsize::new(2))) {
                 Ok(engine) => engine,

@@ -112,19 +112,31 @@ pub fn compile_imported(imported: Imported, import: Duration, options: &Options)
 /// [`Error::Bug`] for a contradiction that a rewrite brought about.
 pub fn optimize_graph(graph: Graph, options: &Options, report: &mut Report) -> Result<Graph, Error> {
     let start = Instant::now();
-    let graph = canonicalize(graph);
+    let graph = rewrite::canonicalize_under(graph, options.numerics);
     report.nodes_canonical = graph.n_nodes();
     report.timings.push(Timing { phase: Phase::Canonicalize, time: start.elapsed() });
     dump_graph(options, "20-canonical.graph", &graph)?;
     let start = Instant::now();
-    let graph = crate::compile::saturate(graph, options, report)?;
+    let graph = saturate(graph, options, report)?;
     report.nodes_optimized = graph.n_nodes();
     report.timings.push(Timing { phase: Phase::Optimize, time: start.elapsed() });
     dump_graph(options, "30-optimized.graph", &graph)?;
     Ok(graph)
 }
 
-pub(crate) fn saturate(graph: Graph, _options: &Options, _report: &mut Report) -> Result<Graph, Error> {
+/// Equality saturation, if the options ask for it.
+pub(crate) fn saturate(graph: Graph, options: &Options, report: &mut Report) -> Result<Graph, Error> {
+    if !options.optimize {
+        return Ok(graph);
+    }
+    let on_host = options.targets.iter().any(|target| matches!(target, Target::Host(_)));
+    // A fixed machine, so that the same model gives the same artifact wherever it is compiled.
+    let cost = if on_host { rewrite::Cost::host(4) } else { rewrite::Cost::gpu() };
+    let budget = rewrite::Budget::default();
+    let (graph, done) =
+        rewrite::optimize(graph, options.numerics, &cost, &budget).map_err(|e| Error::bug("optimize", e))?;
+    report.e_nodes = done.e_nodes;
+    report.rules = done.fired.iter().map(|(rule, count)| ((*rule).to_string(), *count)).collect();
     Ok(graph)
 }
 
@@ -184,7 +196,7 @@ fn manifest(graph: &Graph, options: &Options) -> Manifest {
     Manifest {
         producer: format!("tenfold {}", env!("CARGO_PKG_VERSION")),
         model: graph.name.clone(),
-        numerics: "strict".into(),
+        numerics: options.numerics.name().into(),
         inputs: graph.inputs.iter().map(signature).collect(),
         outputs: graph.outputs.iter().map(signature).collect(),
     }
@@ -211,9 +223,4 @@ fn emit(
             Ok(pack::ptx_kernels(kernels, texts, artifact))
         }
     }
-}
-
-pub(crate) fn canonicalize(mut graph: Graph) -> Graph {
-    graph::eliminate_dead(&mut graph);
-    graph
 }

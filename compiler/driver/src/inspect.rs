@@ -60,7 +60,7 @@ fn extents(name: &str, tensor: &TensorTypeProto) -> Option<Vec<ModelDim>> {
     let dims = tensor.shape.as_ref()?.dim.iter().enumerate();
     let extent = |(axis, dim): (usize, &import_onnx::proto::DimensionProto)| match &dim.value {
         Some(DimensionValue::Value(size)) if *size >= 0 => ModelDim::Fixed(*size),
-        Some(DimensionValue::Param(param)) if !param.is_empty() => ModelDim::Named(param.clone()),
+        Some(DimensionValue::Param(param)) if import_onnx::is_dim_name(param) => ModelDim::Named(param.clone()),
         _ => ModelDim::Named(format!("{name}_{axis}")),
     };
     Some(dims.map(extent).collect())

@@ -55,7 +55,7 @@ pub struct Options {
     /// Inputs that are constants with these values; a run must be given the same.
     pub freeze: BTreeMap<String, Tensor>,
     /// Which liberties with rounding are allowed.
-    pub numerics: String,
+    pub numerics: rewrite::Contract,
     /// Whether equality saturation runs.
     pub optimize: bool,
     /// Where to write what each phase makes, in numbered files.
@@ -71,7 +71,7 @@ impl Default for Options {
             dims: BTreeMap::new(),
             shapes: BTreeMap::new(),
             freeze: BTreeMap::new(),
-            numerics: "strict".into(),
+            numerics: rewrite::Contract::default(),
             optimize: true,
             dump_dir: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),

@@ -1,7 +1,7 @@
 //! Any stretch of the flow on its own: from a model or a printed graph to the printed form of any phase.
 
 use crate::assemble::{assemble, pack};
-use crate::compile::{canonicalize, compile_graph, saturate};
+use crate::compile::{compile_graph, saturate};
 use crate::{Error, Options, Phase, Report, Target, import_model, load_model};
 use codegen::Source;
 use graph::{Graph, TextOptions};
@@ -52,7 +52,7 @@ fn read_graph(path: &Path) -> Result<Graph, Error> {
 
 fn graph_up_to(mut graph: Graph, first: Phase, to: Phase, options: &Options) -> Result<Graph, Error> {
     if first <= Phase::Canonicalize && to >= Phase::Canonicalize {
-        graph = canonicalize(graph);
+        graph = rewrite::canonicalize_under(graph, options.numerics);
     }
     if first <= Phase::Optimize && to >= Phase::Optimize {
         graph = saturate(graph, options, &mut Report::default())?;

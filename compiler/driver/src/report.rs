@@ -25,8 +25,10 @@ pub struct Report {
     pub kernels: Vec<(String, usize, usize)>,
     /// Time of each phase, in order.
     pub timings: Vec<Timing>,
-    /// The rewriter's own account, one line each.
-    pub rewrite: Vec<String>,
+    /// Nodes of the e-graphs, all parts together.
+    pub e_nodes: usize,
+    /// How often each rule changed something, by name.
+    pub rules: Vec<(String, usize)>,
 }
 
 impl Report {

@@ -338,6 +338,12 @@ fn kind_of(value: &TypeValue) -> &'static str {
     }
 }
 
+/// Whether a dimension's name is one. Some exporters write `?` for every extent that they do not know, which does not make
+/// those equal.
+pub fn is_dim_name(name: &str) -> bool {
+    name.contains(|c: char| c.is_alphanumeric() || c == '_')
+}
+
 fn declared_shape(env: &mut Env, name: &str, proto: &TensorTypeProto) -> Option<Vec<Dim>> {
     let dims = &proto.shape.as_ref()?.dim;
     let mut shape = Vec::with_capacity(dims.len());
@@ -348,7 +354,7 @@ fn declared_shape(env: &mut Env, name: &str, proto: &TensorTypeProto) -> Option<
                 shape.push(Dim::from(*size));
                 continue;
             }
-            Some(DimensionValue::Param(param)) if !param.is_empty() => param,
+            Some(DimensionValue::Param(param)) if is_dim_name(param) => param,
             _ => &unnamed,
         };
         shape.push(env.symbols.param(param, &env.options.dims));

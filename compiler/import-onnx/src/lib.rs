@@ -34,7 +34,7 @@ mod tensors;
 
 pub use error::Needs;
 pub use external::{ExternalData, is_inside};
-pub use import::{Failed, Imported, NEWEST_OPSET, Options, import};
+pub use import::{Failed, Imported, NEWEST_OPSET, Options, import, is_dim_name};
 pub use model::{Model, parse};
 pub use registry::{Supported, Unsupported, standard, supported, unsupported};
 pub use tensors::{TensorFault, code_of, decode, dtype_of, tensor_from_pb, tensor_to_pb, to_proto};

@@ -59,7 +59,7 @@ pub(crate) struct CompileArgs {
     pub(crate) dims: Vec<DimSpec>,
     /// How results may be rounded: bitwise, strict, fast or relaxed
     #[arg(long, value_name = "CONTRACT", value_parser = parse_numerics)]
-    pub(crate) numerics: Option<String>,
+    pub(crate) numerics: Option<rewrite::Contract>,
     /// Threads of the compile and of the host device; by default one for each core
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
@@ -72,8 +72,8 @@ impl CompileArgs {
     /// Options without inputs.
     pub(crate) fn options(&self) -> Options {
         let mut options = Options { dump_dir: self.dump_dir.clone(), ..Options::default() };
-        if let Some(numerics) = &self.numerics {
-            options.numerics.clone_from(numerics);
+        if let Some(numerics) = self.numerics {
+            options.numerics = numerics;
         }
         if let Some(threads) = self.threads {
             options.threads = threads.get();
@@ -163,11 +163,8 @@ pub(crate) fn parse_phase(text: &str) -> Result<Phase, String> {
     Phase::ALL.into_iter().find(|phase| phase.name() == text).ok_or_else(|| format!("a phase is one of {}", known()))
 }
 
-fn parse_numerics(text: &str) -> Result<String, String> {
-    match text.parse::<rewrite::Contract>() {
-        Ok(contract) => Ok(contract.to_string()),
-        Err(e) => Err(e.to_string()),
-    }
+fn parse_numerics(text: &str) -> Result<rewrite::Contract, String> {
+    text.parse::<rewrite::Contract>().map_err(|e| e.to_string())
 }
 
 #[cfg(test)]

@@ -147,7 +147,8 @@ pub(crate) fn report_json(report: &Report) -> Value {
         "targets": kernels.collect::<Vec<_>>(),
         "compile_ms": millis(report.total()),
         "phases": phases.collect::<Vec<_>>(),
-        "rewrite": report.rewrite,
+        "e_nodes": report.e_nodes,
+        "rules": report.rules,
     })
 }
 
