@@ -24,14 +24,14 @@ pub fn optimize(
     cost: &Cost,
     budget: &Budget,
 ) -> Result<(Graph, Report), Error> {
-    let rules = load(&rules::allowed(contract));
-    optimize_with(graph, &rules, contract, cost, budget)
+    let phases = rules::phases(contract).map(|rules| load(&rules));
+    optimize_with(graph, &phases, contract, cost, budget)
 }
 
-/// The same with these rules.
+/// The same with these rules, phase by phase.
 pub(crate) fn optimize_with(
     graph: Graph,
-    rules: &[Loaded],
+    phases: &[Vec<Loaded>],
     contract: Contract,
     cost: &Cost,
     budget: &Budget,
@@ -41,27 +41,31 @@ pub(crate) fn optimize_with(
         ..Report::default()
     };
     let started = Instant::now();
-    let mut before = canonicalize_within(graph, contract, budget.max_weight_bytes);
-    report.nodes_canonical = before.n_nodes();
+    let mut best = canonicalize_within(graph, contract, budget.max_weight_bytes);
+    report.nodes_canonical = best.n_nodes();
     report.spend("canonicalize", started.elapsed());
-    for node in &mut before.nodes {
-        for region in &mut node.regions {
-            let (better, inner) =
-                optimize_with(std::mem::take(region), rules, contract, cost, budget)?;
-            *region = better;
-            report.absorb(inner);
-        }
+    for region in best.nodes.iter_mut().flat_map(|node| &mut node.regions) {
+        let given = std::mem::take(region);
+        let (better, inner) = optimize_with(given, phases, contract, cost, budget)?;
+        *region = better;
+        report.absorb(inner);
     }
-    let after = rewritten(&before, rules, cost, budget, &mut report)?;
-    let started = Instant::now();
-    let after = after.map(|after| canonicalize_within(after, contract, budget.max_weight_bytes));
-    report.cost_before = cost.of_graph(&before);
-    let better = after.filter(|after| cost.of_graph(after) < report.cost_before * (1.0 - 1e-9));
-    let result = better.unwrap_or(before);
-    report.cost_after = cost.of_graph(&result);
-    report.nodes_after = result.n_nodes();
-    report.spend("finish", started.elapsed());
-    Ok((result, report))
+    report.cost_before = cost.of_graph(&best);
+    report.cost_after = report.cost_before;
+    for rules in phases {
+        let Some(after) = rewritten(&best, rules, cost, budget, &mut report)? else {
+            continue;
+        };
+        let started = Instant::now();
+        let after = canonicalize_within(after, contract, budget.max_weight_bytes);
+        let found = cost.of_graph(&after);
+        if found < report.cost_after * (1.0 - 1e-9) {
+            (best, report.cost_after) = (after, found);
+        }
+        report.spend("fold", started.elapsed());
+    }
+    report.nodes_after = best.n_nodes();
+    Ok((best, report))
 }
 
 /// The graph with every part in its best form; `None` if the parts do not fit together again.

@@ -64,24 +64,45 @@ fn strides(shape: &[usize]) -> Vec<usize> {
 
 /// Copies elements by strides into a dense tensor.
 fn gathered(x: &Tensor, shape: &[usize], strides: &[usize]) -> Option<Tensor> {
-    let (size, bytes) = (x.dtype().size(), x.bytes());
+    let bytes = match x.dtype().size() {
+        1 => copied::<1>(x.bytes(), shape, strides),
+        2 => copied::<2>(x.bytes(), shape, strides),
+        4 => copied::<4>(x.bytes(), shape, strides),
+        8 => copied::<8>(x.bytes(), shape, strides),
+        _ => return None,
+    };
+    Tensor::from_bytes(x.dtype(), shape.to_vec(), bytes?.into()).ok()
+}
+
+/// The same for elements of `N` bytes, line by line along the last axis.
+fn copied<const N: usize>(bytes: &[u8], shape: &[usize], strides: &[usize]) -> Option<Vec<u8>> {
+    let (elements, _) = bytes.as_chunks::<N>();
+    let (line, stride) = match (shape.last(), strides.last()) {
+        (Some(line), Some(stride)) => (*line, *stride),
+        _ => return Some(bytes.to_vec()),
+    };
     let n: usize = shape.iter().product();
-    let mut out = Vec::with_capacity(n * size);
-    let mut index = vec![0; shape.len()];
+    let mut out: Vec<[u8; N]> = Vec::with_capacity(n);
+    let outer = &shape[..shape.len() - 1];
+    let mut index = vec![0; outer.len()];
     let mut at = 0;
-    for _ in 0..n {
-        out.extend_from_slice(bytes.get(at * size..(at + 1) * size)?);
-        for axis in (0..shape.len()).rev() {
+    while out.len() < n {
+        match stride {
+            0 => out.extend(std::iter::repeat_n(elements.get(at)?, line)),
+            1 => out.extend_from_slice(elements.get(at..at + line)?),
+            _ => out.extend(elements.get(at..)?.iter().step_by(stride).take(line)),
+        }
+        for axis in (0..outer.len()).rev() {
             index[axis] += 1;
             at += strides[axis];
-            if index[axis] < shape[axis] {
+            if index[axis] < outer[axis] {
                 break;
             }
-            at -= strides[axis] * shape[axis];
+            at -= strides[axis] * outer[axis];
             index[axis] = 0;
         }
     }
-    Tensor::from_bytes(x.dtype(), shape.to_vec(), out.into()).ok()
+    Some(out.into_flattened())
 }
 
 fn concat(xs: &[Tensor], axis: usize) -> Option<Tensor> {

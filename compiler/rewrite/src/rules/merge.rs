@@ -1,13 +1,14 @@
 //! Several contractions of one value become one: the weights stand side by side, and slices take the results apart.
 //!
-//! Only weights that are constants are merged, so no cycle can arise.
+//! Only weights that are constants are merged, so no cycle can arise; and only stored ones, not what other rules would
+//! make of them, so that each contraction takes part in one form. Where every member has a bias, the biases are joined too.
 
 use super::{Action, Rule};
 use crate::Exactness;
 use crate::egraph::{ENode, Eg, Head, op_of, operands};
 use crate::shapes::others;
 use egg::Id;
-use ops::{Concat, Conv, Dot, Op, Slice};
+use ops::{BinaryKind, Concat, Op, Slice};
 use std::collections::BTreeMap;
 use tensor::{DType, Dim};
 
@@ -30,17 +31,26 @@ pub(super) const RULES: &[Rule] = &[
             let mut pairs = Vec::new();
             for ((x, op, ..), members) in groups {
                 let Op::Dot(dot) = op else { continue };
-                let axis = others(2, &dot.rhs_contract)[0];
-                let rank = eg.rank(x) - dot.lhs_contract.len();
-                pairs.extend(merged::<Dot>(eg, x, &dot, axis, rank, &members).unwrap_or_default());
+                let weight_axis = others(2, &dot.rhs_contract)[0];
+                let result_axis = eg.rank(x) - dot.lhs_contract.len();
+                let join = Join {
+                    x,
+                    op: dot.into(),
+                    weight_axis,
+                    result_axis,
+                };
+                pairs.extend(join.merged(eg, &members).unwrap_or_default());
             }
             pairs
         }),
         example: |s| {
             let (x, v, w) = (s.x(&[2, 3, 4]), s.weight(&[4, 5])?, s.weight(&[4, 2])?);
-            let y = s.matmul(x, v)?;
+            let (y, z) = (s.matmul(x, v)?, s.matmul(x, w)?);
+            let (a, b) = (s.spread(&[5], y)?, s.spread(&[2], z)?);
+            let y = s.binary(BinaryKind::Add, y, a)?;
             s.output(y);
-            s.matmul(x, w)
+            s.output(z);
+            s.binary(BinaryKind::Add, z, b)
         },
     },
     Rule {
@@ -57,7 +67,13 @@ pub(super) const RULES: &[Rule] = &[
             let mut pairs = Vec::new();
             for ((x, op, ..), members) in groups {
                 let Op::Conv(conv) = op else { continue };
-                pairs.extend(merged::<Conv>(eg, x, &conv, 0, 1, &members).unwrap_or_default());
+                let join = Join {
+                    x,
+                    op: conv.into(),
+                    weight_axis: 0,
+                    result_axis: 1,
+                };
+                pairs.extend(join.merged(eg, &members).unwrap_or_default());
             }
             pairs
         }),
@@ -78,7 +94,8 @@ type Key = (Id, Op, DType, Vec<Dim>);
 type Members = Vec<(Id, Id)>;
 
 fn mergeable(eg: &Eg, x: Id, w: Id) -> bool {
-    eg.is_weight(w) && !eg.is_constant(x)
+    let is_leaf = |node: &ENode| matches!(node.head, Head::Weight(_));
+    eg.egraph[w].nodes.iter().any(is_leaf) && !eg.is_constant(x)
 }
 
 fn collect(
@@ -108,39 +125,104 @@ fn collect(
         .collect()
 }
 
-/// One contraction for all members: weights are joined along `weight_axis`, results taken apart along `result_axis`.
-fn merged<T: Clone + Into<Op>>(
-    eg: &mut Eg,
+/// One contraction in place of several: weights are joined along one axis, results taken apart along another.
+struct Join {
     x: Id,
-    op: &T,
+    op: Op,
     weight_axis: usize,
     result_axis: usize,
-    members: &Members,
-) -> Option<Vec<(Id, Id)>> {
-    let weights: Vec<Id> = members.iter().map(|(_, w)| *w).collect();
-    // A weight that is joined already would be joined again and again.
-    let is_joined = |w: &Id| !eg.members::<Concat>(*w).is_empty();
-    (!weights.iter().any(is_joined)).then_some(())?;
-    let sizes: Vec<Dim> = weights
-        .iter()
-        .map(|w| eg.shape(*w)[weight_axis].clone())
-        .collect();
-    let joined = eg.emit(Concat { axis: weight_axis }, &weights)?;
-    eg.is_weight(joined).then_some(())?;
-    let all = eg.emit(op.clone(), &[x, joined])?;
-    let shape = eg.shape(all).to_vec();
-    let mut offset = Dim::from(0);
-    let mut pairs = Vec::new();
-    for ((class, _), size) in members.iter().zip(sizes) {
-        let mut slice = Slice {
-            starts: vec![0.into(); shape.len()],
-            sizes: shape.clone(),
-            steps: vec![1; shape.len()],
-        };
-        slice.starts[result_axis] = offset.clone();
-        slice.sizes[result_axis] = size.clone();
-        offset = offset + size;
-        pairs.push((*class, eg.emit(slice, &[all])?));
+}
+
+impl Join {
+    fn merged(&self, eg: &mut Eg, members: &Members) -> Option<Vec<(Id, Id)>> {
+        let weights: Vec<Id> = members.iter().map(|(_, w)| *w).collect();
+        let size = |w: &Id| eg.shape(*w)[self.weight_axis].clone();
+        let sizes: Vec<Dim> = weights.iter().map(size).collect();
+        let axis = self.weight_axis;
+        let joined = eg.emit(Concat { axis }, &weights)?;
+        eg.is_weight(joined).then_some(())?;
+        let all = eg.emit(self.op.clone(), &[self.x, joined])?;
+        let results: Vec<Id> = members.iter().map(|(class, _)| *class).collect();
+        let mut pairs = self.taken_apart(eg, all, &results, &sizes)?;
+        if let Some((shifted, all)) = self.with_biases(eg, all, &results, &sizes) {
+            pairs.extend(self.taken_apart(eg, all, &shifted, &sizes)?);
+        }
+        Some(pairs)
     }
-    Some(pairs)
+
+    /// Each class with the slice of the whole that it is.
+    fn taken_apart(
+        &self,
+        eg: &mut Eg,
+        all: Id,
+        results: &[Id],
+        sizes: &[Dim],
+    ) -> Option<Vec<(Id, Id)>> {
+        let shape = eg.shape(all).to_vec();
+        let mut offset = Dim::from(0);
+        let mut pairs = Vec::new();
+        for (class, size) in results.iter().zip(sizes) {
+            let mut slice = Slice {
+                starts: vec![0.into(); shape.len()],
+                sizes: shape.clone(),
+                steps: vec![1; shape.len()],
+            };
+            slice.starts[self.result_axis] = offset.clone();
+            slice.sizes[self.result_axis] = size.clone();
+            offset = offset + size.clone();
+            pairs.push((*class, eg.emit(slice, &[all])?));
+        }
+        Some(pairs)
+    }
+
+    /// Where every result has a constant added to it that lies along the joined axis: those sums, and the whole with
+    /// all constants added at once.
+    fn with_biases(
+        &self,
+        eg: &mut Eg,
+        all: Id,
+        results: &[Id],
+        sizes: &[Dim],
+    ) -> Option<(Vec<Id>, Id)> {
+        let sums = sums_with_constants(eg, results);
+        let mut shifted = Vec::new();
+        let mut biases = Vec::new();
+        for (candidates, size) in sums.into_iter().zip(sizes) {
+            let axes = [self.result_axis];
+            let (sum, bias) = candidates
+                .into_iter()
+                .find_map(|(sum, bias)| Some((sum, eg.core_along(bias, &axes)?)))?;
+            let along = eg.shape(bias)[self.result_axis].clone();
+            let bias = eg.reshape(bias, vec![along])?;
+            shifted.push(sum);
+            biases.push(eg.broadcast(bias, std::slice::from_ref(size))?);
+        }
+        let joined = eg.emit(Concat { axis: 0 }, &biases)?;
+        eg.is_weight(joined).then_some(())?;
+        let shape = eg.shape(all).to_vec();
+        let mut along = vec![Dim::from(1); shape.len() - self.result_axis];
+        along[0] = shape[self.result_axis].clone();
+        let joined = eg.reshape(joined, along)?;
+        let joined = eg.broadcast(joined, &shape)?;
+        Some((shifted, eg.binary(BinaryKind::Add, all, joined)?))
+    }
+}
+
+/// For each class, the sums of it and a constant: the sum's class and the constant.
+fn sums_with_constants(eg: &Eg, results: &[Id]) -> Vec<Vec<(Id, Id)>> {
+    let mut sums = vec![Vec::new(); results.len()];
+    for class in eg.egraph.classes() {
+        let named = |node: &&ENode| node.head == Head::Op("add");
+        for node in class.nodes.iter().filter(named) {
+            let [a, b] = node.children[..] else { continue };
+            for (result, constant) in [(a, b), (b, a)] {
+                if let Some(at) = results.iter().position(|id| *id == result)
+                    && eg.is_constant(constant)
+                {
+                    sums[at].push((class.id, constant));
+                }
+            }
+        }
+    }
+    sums
 }

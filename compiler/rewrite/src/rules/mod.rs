@@ -118,7 +118,34 @@ pub fn rules() -> Vec<RuleInfo> {
     FAMILIES.iter().flat_map(of_family).collect()
 }
 
-/// The rules that a contract allows.
+/// Families whose rules also run after contractions have been merged.
+const AFTER_MERGES: [&str; 6] = [
+    "transpose",
+    "reshape",
+    "broadcast",
+    "slice",
+    "concat",
+    "merge",
+];
+
+/// The rules that a contract allows, in two phases: first everything but merges, then merges of what the first
+/// phase made, with the rules about views that merges call for.
+pub(crate) fn phases(contract: Contract) -> [Vec<&'static Rule>; 2] {
+    let allowed = |accepts: &dyn Fn(&Family, &Rule) -> bool| {
+        let of_family = |family: &'static Family| {
+            let rules = family.rules.iter();
+            rules.filter(move |rule| contract.allows(rule.exactness) && accepts(family, rule))
+        };
+        FAMILIES.iter().flat_map(of_family).collect()
+    };
+    [
+        allowed(&|_, rule| !matches!(rule.action, Action::Group(_))),
+        allowed(&|family, _| AFTER_MERGES.contains(&family.name)),
+    ]
+}
+
+/// Every rule that a contract allows.
+#[cfg(test)]
 pub(crate) fn allowed(contract: Contract) -> Vec<&'static Rule> {
     FAMILIES
         .iter()

@@ -6,7 +6,7 @@ use crate::report::Budget;
 use crate::rules::{Sample, allowed};
 use crate::saturate::{load, saturate};
 use crate::{Contract, Cost, Exactness, canonicalize, optimize};
-use graph::{Graph, ValueId, evaluate};
+use graph::{Graph, ValueId, evaluate, evaluate_with};
 use ops::{BinaryKind, Concat, ReduceKind, UnaryKind};
 use tensor::{DType, Dim};
 
@@ -149,10 +149,20 @@ fn canonical_graphs_mean_the_same_to_the_last_bit() {
     }
 }
 
+fn all_finite(graph: &Graph, seed: u64) -> bool {
+    let mut finite = true;
+    let mut look = |_: &Graph, _: ValueId, value: &tensor::Tensor| {
+        finite &= value.iter().all(|v| v.as_f64().is_finite());
+    };
+    let inputs = Sample::new(seed).inputs(graph);
+    evaluate_with(graph, &inputs, &mut look).is_ok() && finite
+}
+
 #[test]
 fn optimized_graphs_mean_the_same() {
     for seed in 0..120 {
         let graph = random_graph(seed, 14);
+        let finite = all_finite(&graph, seed);
         for (contract, exactness) in [
             (Contract::Bitwise, Exactness::EXACT),
             (Contract::Fast, Exactness::REROUNDS),
@@ -162,6 +172,10 @@ fn optimized_graphs_mean_the_same() {
                 optimize(graph.clone(), contract, &Cost::host(2), &Budget::default())
                     .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             assert!(report.cost_after <= report.cost_before);
+            // Only exact rules promise to keep infinities.
+            if !finite && !exactness.is_exact() {
+                continue;
+            }
             assert_same_meaning(&graph, &after, seed, exactness);
         }
     }

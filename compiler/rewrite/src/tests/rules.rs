@@ -45,8 +45,14 @@ fn optimizing_by_one_rule_keeps_the_meaning() {
         let graph = example(rule, 7);
         let loaded = load_one(rule).expect("another test loads it");
         let (cost, budget) = (Cost::host(2), Budget::default());
-        let (after, _) = optimize_with(graph.clone(), &[loaded], Contract::Bitwise, &cost, &budget)
-            .unwrap_or_else(|e| panic!("{}: {e}", rule.name));
+        let (after, _) = optimize_with(
+            graph.clone(),
+            &[vec![loaded]],
+            Contract::Bitwise,
+            &cost,
+            &budget,
+        )
+        .unwrap_or_else(|e| panic!("{}: {e}", rule.name));
         assert_same_meaning(&graph, &after, 8, rule.exactness);
     }
 }
