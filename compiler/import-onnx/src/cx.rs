@@ -1,7 +1,7 @@
 //! What an operator's import function sees: its node, the graph under construction, and access to compile-time values.
 
 use crate::env::{Env, Frame, Scope, Slot};
-use crate::error::{ImportError, Needs, bad, unsupported};
+use crate::error::{ImportError, bad, unsupported};
 use crate::origins;
 use crate::proto::NodeProto;
 use graph::{Builder, ValueId};
@@ -127,24 +127,17 @@ impl<'a, 'm> Cx<'a, 'm> {
     pub(crate) fn needs_constant(&self, value: ValueId) -> ImportError {
         ImportError::NeedsConstant {
             what: self.describe(value),
-            needs: origins::needs(self.b.graph(), self.origins, &self.env.symbols, value)
+            needs: origins::needs(self.b, self.origins, &self.env.symbols, value)
                 .unwrap_or_default(),
         }
     }
 
     /// The error for a dimension that must be a number.
     pub(crate) fn needs_dim(&self, dim: &Dim) -> ImportError {
-        let mut needs = Needs::default();
-        let mut symbols = Vec::new();
-        dim.symbols(&mut symbols);
-        for symbol in &symbols {
-            if let Some(name) = self.env.symbols.param_of(symbol) {
-                needs.dims.insert(name.into());
-            }
-        }
+        let needs = origins::dim_needs(self.b, self.origins, &self.env.symbols, dim);
         ImportError::NeedsConstant {
             what: format!("dimension {dim}"),
-            needs,
+            needs: needs.unwrap_or_default(),
         }
     }
 

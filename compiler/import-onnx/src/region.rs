@@ -105,7 +105,7 @@ impl Cx<'_, '_> {
             captures.operands.push(value);
             captures.types.push(ty);
             let symbols = &self.env.symbols;
-            let needs = origins::needs(self.b.graph(), self.origins, symbols, value);
+            let needs = origins::needs(self.b, self.origins, symbols, value);
             captures.origins.push(needs.unwrap_or_default());
             Seen::Operand(captures.operands.len() - 1)
         };

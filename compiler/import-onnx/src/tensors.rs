@@ -5,6 +5,10 @@ use crate::proto::TensorProto;
 use bytes::Bytes;
 use tensor::{DType, Scalar, Tensor};
 
+/// Tensors of at most this many bytes are copied where they lie misaligned; larger ones stay in the file's memory,
+/// and readers copy what they look at.
+const MAX_COPIED: usize = 1 << 16;
+
 /// Why a stored tensor cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TensorFault {
@@ -139,7 +143,7 @@ fn from_raw(dtype: DType, shape: Vec<usize>, n: usize, raw: Bytes) -> Result<Ten
         unpack(dtype, n, raw.iter().copied())
     } else if dtype == DType::Bool && raw.iter().any(|b| *b > 1) {
         raw.iter().map(|b| u8::from(*b != 0)).collect()
-    } else if !(raw.as_ptr() as usize).is_multiple_of(dtype.size()) {
+    } else if raw.len() <= MAX_COPIED && !(raw.as_ptr() as usize).is_multiple_of(dtype.size()) {
         Tensor::from_vec(vec![raw.len()], raw.to_vec())
             .bytes()
             .clone()
@@ -316,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn aligned_bytes_are_shared_and_others_copied() {
+    fn aligned_bytes_are_shared_and_small_others_copied() {
         let words: Bytes = Tensor::from_vec(vec![4], vec![0f32; 4]).bytes().clone();
         let of = |raw: Bytes| {
             decode(
@@ -333,5 +337,15 @@ mod tests {
         assert_eq!(of(words.slice(4..12)).bytes().as_ptr(), words[4..].as_ptr());
         let copy = of(words.slice(1..9));
         assert!((copy.bytes().as_ptr() as usize).is_multiple_of(4));
+        let n = MAX_COPIED;
+        let large = Tensor::from_vec(vec![4 * n + 1], vec![1u8; 4 * n + 1]);
+        let proto = TensorProto {
+            dims: vec![n as i64],
+            data_type: 1,
+            raw_data: Some(large.bytes().slice(1..)),
+            ..TensorProto::default()
+        };
+        let shared = decode(&proto, None).unwrap();
+        assert_eq!(shared.bytes().as_ptr(), large.bytes()[1..].as_ptr());
     }
 }

@@ -68,6 +68,13 @@ fn if_row(cx: &mut Cx, inputs: &[Option<Slot>]) -> Slots {
     let none = |_: &mut Builder, _: &[ValueId]| Ok(Vec::new());
     let then = cx.region(then, &[], &captures, &none);
     let otherwise = cx.region(otherwise, &[], &captures, &none);
+    if then.is_err() || otherwise.is_err() {
+        // A branch that does not fit may be the one that is never taken: with the condition fixed, it is not looked at.
+        return Err(match cx.needs_constant(condition) {
+            ImportError::NeedsConstant { needs, .. } if needs.is_empty() => ImportError::Reported,
+            error => error,
+        });
+    }
     let (then, otherwise) = (then?, otherwise?);
     let mut symbols = Vec::new();
     let types = joined_types(cx, &then, &otherwise, condition, &mut symbols)?;

@@ -128,6 +128,10 @@ fn int_count(
 ) -> Result<Dim, ImportError> {
     let (start, limit) = (cx.runtime_dim(start)?, cx.runtime_dim(limit)?);
     let delta = cx.runtime_dim(delta)?;
+    counted(start, limit, delta)
+}
+
+fn counted(start: Dim, limit: Dim, delta: Dim) -> Result<Dim, ImportError> {
     if delta.as_const() == Some(0) {
         return bad("the step is 0");
     }
@@ -139,12 +143,43 @@ fn int_count(
     })
 }
 
+/// The integer that a float is known to be: a whole constant, or an integer that was converted.
+fn integral(b: &Builder, value: ValueId) -> Option<Dim> {
+    if let Some(tensor) = b.constant_of(value) {
+        let number = tensor.get(0).as_f64();
+        let is_whole = number.fract() == 0.0 && number.abs() < 9e15;
+        return is_whole.then(|| Dim::from(number as i64));
+    }
+    let producer = b
+        .graph()
+        .nodes
+        .iter()
+        .rfind(|node| node.outputs.contains(&value))?;
+    let from = *producer.inputs.first()?;
+    match &producer.op {
+        ops::Op::Cast(_) if b.dtype(from).is_int() => match b.known(from)? {
+            [dim] => Some(dim.clone()),
+            _ => None,
+        },
+        ops::Op::Cast(_) | ops::Op::Reshape(_) if b.dtype(from).is_float() => integral(b, from),
+        _ => None,
+    }
+}
+
 fn float_count(
     cx: &mut Cx,
     start: ValueId,
     limit: ValueId,
     delta: ValueId,
 ) -> Result<Dim, ImportError> {
+    let whole = (
+        integral(cx.b, start),
+        integral(cx.b, limit),
+        integral(cx.b, delta),
+    );
+    if let (Some(start), Some(limit), Some(delta)) = whole {
+        return counted(start, limit, delta);
+    }
     // The count is told by `f64`, as in the standard's reference.
     let wide = |cx: &mut Cx, v: ValueId| cx.b.cast(v, DType::F64);
     let (start, limit, delta) = (wide(cx, start)?, wide(cx, limit)?, wide(cx, delta)?);
