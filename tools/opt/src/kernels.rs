@@ -1,0 +1,76 @@
+//! Kernels as text: MLIR, LLVM IR, assembly.
+
+use crate::plan::values;
+use codegen::{HostTarget, PtxTarget, Source, Stage};
+use graph::Graph;
+use lower::{Arg, Kernel, Target};
+use mlir::Session;
+use schedule::{Plan, Step};
+
+/// A kernel with a line that says how it is launched.
+pub(crate) struct Described {
+    kernel: Kernel,
+    head: String,
+}
+
+/// The kernels of a graph in the order of its plan, those of regions included.
+pub(crate) fn lowered(graph: &Graph, target: Target) -> Result<Vec<Described>, String> {
+    let mut kernels = vec![];
+    collect(graph, &schedule::plan(graph), target, &mut kernels)?;
+    Ok(kernels)
+}
+
+fn collect(graph: &Graph, plan: &Plan, target: Target, out: &mut Vec<Described>) -> Result<(), String> {
+    let (producers, constants) = (graph.producers(), graph.constants());
+    for step in &plan.steps {
+        match step {
+            Step::Kernel(region) => {
+                let kernel = lower::lower(graph, region, &producers, &constants, target).map_err(|e| e.to_string())?;
+                out.push(Described { head: head(graph, &kernel), kernel });
+            }
+            Step::Control(idx, plans) => {
+                let regions = graph.nodes[*idx].regions.iter().zip(plans);
+                regions.map(|(region, plan)| collect(region, plan, target, out)).collect::<Result<(), String>>()?;
+            }
+            Step::Alias(_) | Step::Host(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn head(graph: &Graph, kernel: &Kernel) -> String {
+    let arg = |arg: &Arg| match &arg.packing {
+        Some(packing) => format!("{} packed in panels of {}", values(graph, &[arg.value]), packing.panel),
+        None => values(graph, &[arg.value]),
+    };
+    let args: Vec<String> = kernel.args.iter().map(arg).collect();
+    let dims: Vec<String> = kernel.dims.iter().map(ToString::to_string).collect();
+    let (tasks, scratch) = (&kernel.tasks, &kernel.scratch);
+    format!("// kernel {} ({}), dims [{}], tasks {tasks}, scratch {scratch}\n", kernel.name, args.join(", "), dims.join(", "))
+}
+
+pub(crate) fn to_text(kernels: &[Described]) -> String {
+    kernels.iter().map(|k| format!("{}{}\n", k.head, k.kernel.text)).collect()
+}
+
+pub(crate) fn host_code(kernels: &[Described], host: &HostTarget, stage: Stage) -> Result<String, String> {
+    each(kernels, |session, source| codegen::host_text(session, source, host, stage))
+}
+
+pub(crate) fn ptx(kernels: &[Described], target: &PtxTarget, stage: Stage) -> Result<String, String> {
+    each(kernels, |session, source| codegen::ptx_text(session, source, target, stage))
+}
+
+fn each(
+    kernels: &[Described],
+    compile: impl Fn(&Session, Source<'_>) -> Result<String, codegen::Error>,
+) -> Result<String, String> {
+    let session = Session::new();
+    let mut out = String::new();
+    for Described { kernel, head } in kernels {
+        let source = Source { name: &kernel.name, text: &kernel.text };
+        let text = compile(&session, source).map_err(|e| e.to_string())?;
+        out.push_str(&format!("{head}{text}\n"));
+    }
+    Ok(out)
+}
