@@ -30,7 +30,7 @@ impl Default for Budget {
         Budget {
             max_part: 400,
             growth: 8,
-            max_rounds: 8,
+            max_rounds: 12,
             max_matches: 4000,
             max_members: 16,
             extraction_steps: 4_000_000,

@@ -203,10 +203,22 @@ fn pairs_of(eg: &mut Eg, loaded: &Loaded, found: Found, max_members: usize) -> V
     }
     eg.egraph.analysis.loc = eg.data(root).loc.clone();
     let made = match (&loaded.rule.action, found) {
-        (Action::Pattern(.., guard), Found::Match(_, subst)) => guard(eg, &Match(&subst))
-            .then(|| instantiate(eg, &loaded.right.as_ref()?.ast, &subst))
-            .flatten(),
-        (Action::Compute(_, make), Found::Match(_, subst)) => make(eg, &Match(&subst)),
+        (Action::Pattern(.., guard), Found::Match(_, subst)) => guard(
+            eg,
+            &Match {
+                root,
+                subst: &subst,
+            },
+        )
+        .then(|| instantiate(eg, &loaded.right.as_ref()?.ast, &subst))
+        .flatten(),
+        (Action::Compute(_, make), Found::Match(_, subst)) => make(
+            eg,
+            &Match {
+                root,
+                subst: &subst,
+            },
+        ),
         (Action::Nodes(_, make), Found::Node(_, op, inputs)) => make(eg, &op, &inputs),
         _ => None,
     };

@@ -434,7 +434,8 @@ fn is_neutral(eg: &Eg, id: Id) -> bool {
 fn reassociated(eg: &mut Eg, m: &Match, op: Binary) -> Option<Id> {
     let (x, a, b) = (m.id("?x"), m.id("?a"), m.id("?b"));
     let moves = matches!(op.kind, Max | Min) || !is_neutral(eg, a) && !is_neutral(eg, b);
-    (moves && !eg.is_constant(x)).then_some(())?;
+    let known = eg.has_with_constant(m.root, &op.clone().into(), x);
+    (moves && !known && !eg.is_constant(x)).then_some(())?;
     let constant = eg.on_constants(op.clone(), &[a, b])?;
     eg.emit(op, &[x, constant])
 }

@@ -15,7 +15,8 @@ pub(super) const RULES: &[Rule] = &[
         action: Action::Compute("(mul (conv ?c ?x ?w) ?g)", |eg, m| {
             let (x, w) = (m.id("?x"), m.id("?w"));
             let conv = eg.attr::<Conv>(m.id("?c"))?;
-            foldable(eg, &conv, x, w).then_some(())?;
+            let known = eg.has_with_constant(m.root, &conv.clone().into(), x);
+            (!known && foldable(eg, &conv, x, w)).then_some(())?;
             let factors = eg.core_along(m.id("?g"), &[1])?;
             let along = eg.shape(factors)[1].clone();
             let scaled = scaled_filters(eg, w, factors, along, 0)?;
@@ -35,7 +36,8 @@ pub(super) const RULES: &[Rule] = &[
         action: Action::Compute("(conv ?c (mul ?x ?g) ?w)", |eg, m| {
             let (x, w) = (m.id("?x"), m.id("?w"));
             let conv = eg.attr::<Conv>(m.id("?c"))?;
-            (conv.groups == 1 && foldable(eg, &conv, x, w)).then_some(())?;
+            let known = eg.has_with_constant(m.root, &conv.clone().into(), x);
+            (!known && conv.groups == 1 && foldable(eg, &conv, x, w)).then_some(())?;
             let factors = eg.core_along(m.id("?g"), &[1])?;
             let along = eg.shape(factors)[1].clone();
             let scaled = scaled_filters(eg, w, factors, along, 1)?;

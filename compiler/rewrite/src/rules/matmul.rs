@@ -5,7 +5,7 @@ use crate::Exactness;
 use crate::egraph::Eg;
 use crate::shapes::{inverse, others};
 use egg::Id;
-use ops::{BinaryKind::*, Broadcast, Dot, Transpose};
+use ops::{Binary, BinaryKind::*, Broadcast, Dot, Op, Transpose};
 use tensor::{DType, Dim};
 
 pub(super) const RULES: &[Rule] = &[
@@ -98,7 +98,8 @@ pub(super) const RULES: &[Rule] = &[
         action: Action::Compute("(mul (dot ?d ?x ?w) ?g)", |eg, m| {
             let (x, w, g) = (m.id("?x"), m.id("?w"), m.id("?g"));
             let dot = eg.attr::<Dot>(m.id("?d"))?;
-            (foldable_weight(eg, x, w) && same_float(eg, &dot, x, w)).then_some(())?;
+            let known = eg.has_with_constant(m.root, &dot.clone().into(), x);
+            (!known && foldable_weight(eg, x, w) && same_float(eg, &dot, x, w)).then_some(())?;
             let free = others(
                 eg.rank(w),
                 &[&dot.rhs_batch[..], &dot.rhs_contract].concat(),
@@ -123,7 +124,8 @@ pub(super) const RULES: &[Rule] = &[
         action: Action::Compute("(dot ?d (mul ?x ?g) ?w)", |eg, m| {
             let (x, w, g) = (m.id("?x"), m.id("?w"), m.id("?g"));
             let dot = eg.attr::<Dot>(m.id("?d"))?;
-            (foldable_weight(eg, x, w) && same_float(eg, &dot, x, w)).then_some(())?;
+            let known = eg.has_with_constant(m.root, &dot.clone().into(), x);
+            (!known && foldable_weight(eg, x, w) && same_float(eg, &dot, x, w)).then_some(())?;
             let factors = eg.core_along(g, &dot.lhs_contract)?;
             let scaled = contracted_scale(eg, &dot, w, factors)?;
             eg.emit(dot, &[x, scaled])
@@ -153,6 +155,8 @@ pub(super) const RULES: &[Rule] = &[
             let constant = eg.emit(dot.clone(), &[shift, w])?;
             eg.is_weight(constant).then_some(())?;
             let product = eg.emit(dot, &[x, w])?;
+            let add = Op::from(Binary { kind: Add });
+            (!eg.has_with_constant(m.root, &add, product)).then_some(())?;
             let shape = eg.shape(product).to_vec();
             let constant = eg.broadcast(constant, &shape)?;
             eg.binary(Add, product, constant)

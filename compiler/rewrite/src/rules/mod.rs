@@ -154,8 +154,11 @@ pub(crate) fn allowed(contract: Contract) -> Vec<&'static Rule> {
         .collect()
 }
 
-/// What the variables of a pattern are bound to.
-pub(crate) struct Match<'a>(pub(crate) &'a Subst);
+/// Where a pattern matches, and what its variables are bound to.
+pub(crate) struct Match<'a> {
+    pub(crate) root: Id,
+    pub(crate) subst: &'a Subst,
+}
 
 impl Match<'_> {
     /// The class that a variable, such as `?x`, is bound to.
@@ -166,7 +169,7 @@ impl Match<'_> {
         let bound = var
             .parse::<Var>()
             .ok()
-            .and_then(|var| self.0.get(var).copied());
+            .and_then(|var| self.subst.get(var).copied());
         bound.unwrap_or_else(|| panic!("the pattern binds no {var}"))
     }
 }
@@ -238,6 +241,20 @@ impl Eg {
     fn is_number(&self, id: Id, number: f64) -> bool {
         self.splat(id)
             .is_some_and(|s| crate::scalars::is(s, number))
+    }
+
+    /// Whether a class has this operation on `x` and a constant already. Another constant would be the same but for
+    /// rounding, and so on without end.
+    fn has_with_constant(&self, class: Id, op: &Op, x: Id) -> bool {
+        let x = self.egraph.find(x);
+        self.egraph[class].nodes.iter().any(|node| {
+            let on_x = |inputs: &[Id]| {
+                matches!(inputs, [a, b] if self.egraph.find(*a) == x && self.is_constant(*b))
+            };
+            node.head == Head::Op(op.name())
+                && crate::egraph::op_of(&self.egraph, node) == Some(op)
+                && on_x(crate::egraph::operands(node))
+        })
     }
 
     /// Whether a value is zero everywhere, whatever its sign.

@@ -3,9 +3,9 @@
 use super::{Action, Rule};
 use crate::Exactness;
 use crate::egraph::Eg;
-use crate::shapes::composed_slices;
+use crate::shapes::{composed_slices, others};
 use egg::Id;
-use ops::{BinaryKind, Concat, Gather, Op, Pad, PadMode, Slice};
+use ops::{BinaryKind, Concat, Dot, Gather, Op, Pad, PadMode, Reduce, Slice};
 use tensor::{DType, Dim, Tensor};
 
 pub(super) const RULES: &[Rule] = &[
@@ -43,6 +43,63 @@ pub(super) const RULES: &[Rule] = &[
             let (x, y) = (s.x(&[4, 6]), s.x(&[4, 6]));
             let z = s.binary(BinaryKind::Add, x, y)?;
             s.slice(z, &[1, 0], &[2, 3], &[1, 2])
+        },
+    },
+    Rule {
+        name: "slice-of-dot",
+        exactness: Exactness::KERNEL,
+        algebra: "slice(x . y) = slice' x . slice' y",
+        action: Action::Compute("(slice ?s (dot ?d ?x ?y))", |eg, m| {
+            let (x, y) = (m.id("?x"), m.id("?y"));
+            let (slice, dot) = (eg.attr::<Slice>(m.id("?s"))?, eg.attr::<Dot>(m.id("?d"))?);
+            // Merged weights are not to be taken apart again.
+            (!eg.is_constant(y) || takes_all(&slice, eg.shape(y), &dot)).then_some(())?;
+            let n_batch = dot.lhs_batch.len();
+            let left = others(
+                eg.rank(x),
+                &[&dot.lhs_batch[..], &dot.lhs_contract].concat(),
+            );
+            let right = others(
+                eg.rank(y),
+                &[&dot.rhs_batch[..], &dot.rhs_contract].concat(),
+            );
+            let batch = |axes: &[usize]| axes.iter().copied().zip(0..n_batch).collect::<Vec<_>>();
+            let mut of_x = batch(&dot.lhs_batch);
+            let mut of_y = batch(&dot.rhs_batch);
+            of_x.extend(left.iter().copied().zip(n_batch..));
+            of_y.extend(right.iter().copied().zip(n_batch + left.len()..));
+            let x = part_along(eg, x, &slice, &of_x)?;
+            let y = part_along(eg, y, &slice, &of_y)?;
+            eg.emit(dot, &[x, y])
+        }),
+        example: |s| {
+            let (x, y) = (s.x(&[4, 6, 3]), s.x(&[3, 5]));
+            let z = s.matmul(x, y)?;
+            s.slice(z, &[1, 0, 2], &[2, 3, 2], &[1, 2, 1])
+        },
+    },
+    Rule {
+        name: "slice-of-reduce",
+        exactness: Exactness::EXACT,
+        algebra: "slice(reduce x) = reduce(slice' x)",
+        action: Action::Compute("(slice ?s (reduce ?r ?x))", |eg, m| {
+            let x = m.id("?x");
+            let (slice, reduce) = (
+                eg.attr::<Slice>(m.id("?s"))?,
+                eg.attr::<Reduce>(m.id("?r"))?,
+            );
+            let kept = others(eg.rank(x), &reduce.axes);
+            let axes: Vec<(usize, usize)> = kept.into_iter().zip(0..).collect();
+            let part = part_along(eg, x, &slice, &axes)?;
+            eg.emit(reduce, &[part])
+        }),
+        example: |s| {
+            let x = s.x(&[4, 3, 6]);
+            let y = s
+                .builder
+                .reduce(ops::ReduceKind::Sum, x, &[1], false)
+                .ok()?;
+            s.slice(y, &[1, 0], &[2, 3], &[1, 2])
         },
     },
     Rule {
@@ -114,6 +171,32 @@ pub(super) const RULES: &[Rule] = &[
         },
     },
 ];
+
+/// The part of an operand that a slice of the result needs: for pairs of an operand's axis and a result's.
+fn part_along(eg: &mut Eg, x: Id, slice: &Slice, axes: &[(usize, usize)]) -> Option<Id> {
+    let mut part = Slice {
+        starts: vec![0.into(); eg.rank(x)],
+        sizes: eg.shape(x).to_vec(),
+        steps: vec![1; eg.rank(x)],
+    };
+    for (own, of_result) in axes {
+        part.starts[*own] = slice.starts[*of_result].clone();
+        part.sizes[*own] = slice.sizes[*of_result].clone();
+        part.steps[*own] = slice.steps[*of_result];
+    }
+    eg.emit(part, &[x])
+}
+
+/// Whether a slice of a product without batch axes keeps all columns, those of `y`.
+fn takes_all(slice: &Slice, y: &[Dim], dot: &Dot) -> bool {
+    let columns = others(y.len(), &dot.rhs_contract);
+    let first = slice.sizes.len().saturating_sub(columns.len());
+    dot.rhs_batch.is_empty()
+        && slice.steps[first..].iter().all(|step| *step == 1)
+        && slice.sizes[first..]
+            .iter()
+            .eq(columns.iter().map(|axis| &y[*axis]))
+}
 
 /// A slice of a concatenation, where it reads one operand only.
 fn of_concat(eg: &mut Eg, op: &Op, inputs: &[Id]) -> Option<Id> {
