@@ -235,7 +235,7 @@ impl Builder {
         let [result] = results else { return None };
         let shape = result
             .static_shape()
-            .filter(|shape| shape.iter().product::<usize>() <= MAX_FOLDED_ELEMENTS)?;
+            .filter(|_| result.static_len().is_some_and(|n| n <= MAX_FOLDED_ELEMENTS))?;
         if matches!(op, Op::Constant(_))
             || op.is_impure()
             || inputs.iter().any(|v| {

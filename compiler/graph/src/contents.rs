@@ -31,7 +31,7 @@ fn atom_is_non_negative(atom: &Atom) -> bool {
 
 fn small_static(ty: &TensorType) -> Option<Vec<usize>> {
     ty.static_shape()
-        .filter(|shape| shape.iter().product::<usize>() <= MAX_ELEMENTS)
+        .filter(|_| ty.static_len().is_some_and(|n| n <= MAX_ELEMENTS))
 }
 
 /// The elements of a node's single result, if they can be followed.

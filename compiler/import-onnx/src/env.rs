@@ -13,7 +13,10 @@ use std::sync::Arc;
 use tensor::{Dim, Symbol};
 
 /// The most nodes that an import may add, functions inlined: a guard against files that unfold without end.
-pub(crate) const MAX_NODES: usize = 2_000_000;
+pub(crate) const MAX_NODES: usize = 500_000;
+
+/// The most elements that one value may have: more than any machine holds, and far from what 64 bits can count.
+pub(crate) const MAX_ELEMENTS: usize = 1 << 44;
 
 /// The deepest nesting of functions and subgraphs.
 pub(crate) const MAX_DEPTH: usize = 48;

@@ -40,6 +40,8 @@ pub(crate) enum ImportError {
     Type(BuildError),
     /// A tensor attribute whose external data cannot be had.
     External(String),
+    /// Larger than a limit of size.
+    Limit(String),
     /// Diagnostics for it exist already, such as those of a subgraph's nodes.
     Reported,
 }

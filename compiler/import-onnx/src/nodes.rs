@@ -1,7 +1,7 @@
 //! Nodes, one by one: operands by name, the operator's function, results by name; errors reported and poisoned.
 
 use crate::cx::Cx;
-use crate::env::{Env, Frame, Scope, Slot};
+use crate::env::{Env, Frame, MAX_ELEMENTS, Scope, Slot};
 use crate::error::{ImportError, bad, unsupported};
 use crate::inline::inline;
 use crate::order::{order, subgraphs};
@@ -10,6 +10,7 @@ use crate::registry::{self, Handler, canonical_domain};
 use crate::report::{node_loc, node_name, report};
 use diag::{Code, Diagnostic, Loc};
 use graph::ValueId;
+use tensor::TensorType;
 
 /// What a name of the scope stands for.
 pub(crate) fn slot_of(scope: &Scope, name: &str) -> Result<Slot, ImportError> {
@@ -70,8 +71,12 @@ fn import_node(env: &mut Env, frame: &mut Frame, scope: &mut Scope, node: &NodeP
     let added = frame.b.graph().nodes.len() - n_before;
     env.nodes_left = env.nodes_left.saturating_sub(added + 1);
     let result = match result {
-        Ok(_) if env.nodes_left == 0 => unsupported("the model unfolds into too many nodes"),
-        other => other,
+        Ok(_) if env.nodes_left == 0 => {
+            let reason = "the model unfolds into too many nodes";
+            Err(ImportError::Limit(reason.into()))
+        }
+        Ok(slots) => check_sizes(frame, slots),
+        error => error,
     };
     let outcome = result.and_then(|slots| define(frame, scope, node, slots));
     if let Err(error) = outcome {
@@ -101,6 +106,37 @@ fn operand_facts(frame: &Frame, scope: &Scope, node: &NodeProto) -> Vec<String> 
         Slot::Poisoned => None,
     };
     node.input.iter().filter_map(fact).collect()
+}
+
+/// Refuses results that no memory could hold, so that nothing after this multiplies their sizes beyond 64 bits.
+fn check_sizes(frame: &Frame, slots: Vec<Slot>) -> Result<Vec<Slot>, ImportError> {
+    let values = slots.iter().flat_map(|slot| match slot {
+        Slot::Value(value) => std::slice::from_ref(value),
+        Slot::Sequence(values) => values,
+        Slot::Nothing | Slot::Poisoned => &[],
+    });
+    for value in values {
+        let ty = frame.b.ty(*value);
+        let numbers = TensorType {
+            dtype: ty.dtype,
+            shape: ty
+                .shape
+                .iter()
+                .filter(|d| d.as_const().is_some())
+                .cloned()
+                .collect(),
+        };
+        let has_negative = numbers.shape.iter().any(|d| d.as_const() < Some(0));
+        if has_negative {
+            return bad(format!("a result of type {ty} has a negative dimension"));
+        }
+        if numbers.static_len().is_none_or(|n| n > MAX_ELEMENTS) {
+            return Err(ImportError::Limit(format!(
+                "a result of type {ty} is too large"
+            )));
+        }
+    }
+    Ok(slots)
 }
 
 /// Gives the results their names.

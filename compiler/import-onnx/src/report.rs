@@ -58,6 +58,7 @@ pub(crate) fn report(env: &mut Env, loc: Loc, error: ImportError, facts: &[Strin
     let (code, message) = match error {
         ImportError::Reported => return,
         ImportError::Unsupported(reason) => (Code::Unsupported, reason),
+        ImportError::Limit(reason) => (Code::Limit, reason),
         ImportError::Bad(reason) => (Code::BadGraph, reason),
         ImportError::Type(error) => (Code::Type, error.to_string()),
         ImportError::External(reason) => (Code::ExternalData, reason),

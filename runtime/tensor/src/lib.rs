@@ -60,6 +60,14 @@ impl TensorType {
             .fold(Dim::from(1), |acc, dim| acc * dim.clone())
     }
 
+    /// The number of elements, if no dimension is symbolic and memory could hold that many bytes of them.
+    pub fn static_len(&self) -> Option<usize> {
+        let shape = self.static_shape()?;
+        let n = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d))?;
+        let bytes = n.checked_mul(self.dtype.size())?;
+        isize::try_from(bytes).is_ok().then_some(n)
+    }
+
     /// The shape as numbers, if no dimension is symbolic.
     pub fn static_shape(&self) -> Option<Vec<usize>> {
         self.shape

@@ -44,6 +44,7 @@ mod rotary;
 mod sampling;
 mod signal;
 mod softmax;
+mod tfidf;
 mod training;
 mod trees;
 mod trees_read;
@@ -89,5 +90,6 @@ pub(crate) const ALL: &[&[Row]] = &[
     resize::ROWS,
     rnn::ROWS,
     softmax::ROWS,
+    tfidf::ROWS,
     vision::ROWS,
 ];
