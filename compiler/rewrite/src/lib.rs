@@ -21,6 +21,7 @@ mod rules;
 mod saturate;
 mod scalars;
 mod shapes;
+mod steps;
 
 pub use canon::{canonicalize, canonicalize_under};
 pub use contract::{Contract, Exactness, UnknownContract};

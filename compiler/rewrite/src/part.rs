@@ -2,6 +2,7 @@
 
 use crate::canon::fold::is_plain;
 use crate::egraph::{ENode, Eg, Head};
+use crate::steps::before_steps;
 use egg::Id;
 use graph::{Graph, ValueId};
 use ops::Op;
@@ -146,9 +147,13 @@ pub(crate) fn build(
         inputs: Vec::new(),
         roots: Vec::new(),
     };
+    let before_steps = before_steps(graph);
     for idx in with_constants(graph, part) {
+        let outputs = &graph.nodes[idx].outputs;
+        built.eg.egraph.analysis.before_step = outputs.iter().any(|v| before_steps[v.index()]);
         built.add(graph, idx, outer);
     }
+    built.eg.egraph.analysis.before_step = false;
     for value in &part.outputs {
         let id = built.class(*value, outer);
         built.roots.push(id);

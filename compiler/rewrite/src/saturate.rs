@@ -1,5 +1,6 @@
 //! Saturation: all rules, round by round, under fuel.
 
+use crate::Exactness;
 use crate::egraph::{Conflict, ENode, Eg, op_of, operands};
 use crate::report::{Budget, Stop};
 use crate::rules::{Action, Match, Rule, instantiate};
@@ -184,6 +185,7 @@ fn apply(
         }
     }
     eg.egraph.analysis.loc = Loc::Unknown;
+    eg.egraph.analysis.before_step = false;
     Ok(count)
 }
 
@@ -201,7 +203,12 @@ fn pairs_of(eg: &mut Eg, loaded: &Loaded, found: Found, max_members: usize) -> V
     if eg.is_weight(root) || eg.egraph[root].nodes.len() >= max_members {
         return vec![];
     }
+    let before_step = eg.data(root).before_step;
+    if before_step && !loaded.rule.exactness.within(Exactness::KERNEL) {
+        return vec![];
+    }
     eg.egraph.analysis.loc = eg.data(root).loc.clone();
+    eg.egraph.analysis.before_step = before_step;
     let made = match (&loaded.rule.action, found) {
         (Action::Pattern(.., guard), Found::Match(_, subst)) => guard(
             eg,

@@ -28,6 +28,8 @@ pub(crate) struct Data {
     pub(crate) splat: Option<Scalar>,
     /// Where its members come from.
     pub(crate) loc: Loc,
+    /// Whether it must keep its arithmetic, because a step is taken from it.
+    pub(crate) before_step: bool,
 }
 
 /// Two members of one class contradict each other.
@@ -55,6 +57,8 @@ pub(crate) struct Facts {
     pub(crate) rule: (&'static str, Exactness),
     /// Where new nodes come from.
     pub(crate) loc: Loc,
+    /// Whether a step is taken from what is being added.
+    pub(crate) before_step: bool,
     pub(crate) conflict: Option<Conflict>,
 }
 
@@ -182,6 +186,7 @@ impl Data {
             value: None,
             splat: None,
             loc,
+            before_step: false,
         }
     }
 
@@ -193,6 +198,7 @@ impl Data {
             splat: scalars::splat(tensor),
             value: Some(tensor.clone()),
             loc: Loc::Unknown,
+            before_step: false,
         }
     }
 
@@ -307,7 +313,11 @@ impl Analysis<ENode> for Facts {
         };
         match node.head {
             Head::Attr(_) | Head::Weight(_) | Head::Input(_) => data,
-            _ => Data { loc, ..data },
+            _ => Data {
+                loc,
+                before_step: egraph.analysis.before_step,
+                ..data
+            },
         }
     }
 
@@ -341,6 +351,7 @@ impl Analysis<ENode> for Facts {
             value: a.value.clone().or_else(|| b.value.clone()),
             splat: a.splat.or(b.splat),
             loc: Loc::fuse([&a.loc, &b.loc]),
+            before_step: a.before_step || b.before_step,
         };
         let did = DidMerge(differs(&merged, a), differs(&merged, &b));
         *a = merged;

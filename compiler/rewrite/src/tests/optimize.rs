@@ -156,6 +156,26 @@ fn deep_sharing_is_no_problem() {
     assert!(!report.stops.contains_key(&Stop::Deadline));
 }
 
+/// Dynamic quantisation: a scale that is one bit off flips whole quanta.
+#[test]
+fn what_is_rounded_keeps_its_arithmetic() {
+    let mut s = Sample::new(8);
+    let x = s.x(&[4, 16]);
+    let highest = s
+        .builder
+        .reduce(ReduceKind::Max, x, &[0, 1], true)
+        .expect("typed");
+    let scale = s.with(BinaryKind::Div, highest, 255.0).expect("typed");
+    let scale = s.broadcast(scale, &[4, 16]).expect("typed");
+    let y = s.builder.div(x, scale).expect("typed");
+    let y = s.unary(UnaryKind::Round, y).expect("typed");
+    let free = s.with(BinaryKind::Div, x, 255.0).expect("typed");
+    s.output(free);
+    let graph = s.finish(y);
+    let (after, _) = best(&graph, Contract::Fast);
+    assert_eq!((count(&after, "div"), count(&after, "mul")), (2, 1));
+}
+
 #[test]
 fn odd_graphs_come_back() {
     let none: fn(&mut Sample) -> ValueId = |s| s.x(&[2]);
