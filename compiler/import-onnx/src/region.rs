@@ -33,6 +33,10 @@ pub(crate) struct Captures {
     types: Vec<TensorType>,
 }
 
+/// Makes the values of a subgraph's inputs from a region's parameters.
+pub(crate) type Bind<'f> =
+    &'f dyn Fn(&mut Builder, &[ValueId]) -> Result<Vec<ValueId>, ImportError>;
+
 /// A parameter of a region that is not a captured value.
 pub(crate) struct Param {
     pub(crate) name: String,
@@ -119,7 +123,7 @@ impl Cx<'_, '_> {
         graph: &GraphProto,
         params: &[Param],
         captures: &Captures,
-        bind: &dyn Fn(&mut Builder, &[ValueId]) -> Result<Vec<ValueId>, ImportError>,
+        bind: Bind,
     ) -> Result<Region, ImportError> {
         if self.env.depth >= MAX_DEPTH {
             return unsupported("subgraphs and functions are nested too deeply");

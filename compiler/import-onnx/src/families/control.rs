@@ -4,7 +4,7 @@ use super::kit::*;
 use crate::env::Slot;
 use crate::error::Needs;
 use crate::proto::GraphProto;
-use crate::region::{Captures, Param, Region};
+use crate::region::{Bind, Captures, Param, Region};
 use std::collections::BTreeSet;
 use tensor::{Symbol, TensorType};
 
@@ -155,8 +155,6 @@ struct LoopPlan<'a> {
     has_condition: bool,
 }
 
-type Bind<'f> = &'f dyn Fn(&mut Builder, &[ValueId]) -> Result<Vec<ValueId>, ImportError>;
-
 /// A loop's region with the types of what it carries.
 struct LoopRegion {
     region: Region,
@@ -239,6 +237,7 @@ impl LoopPlan<'_> {
             .filter(|_| self.runs_all_trips(cx, &region));
         let count = match known.as_deref() {
             _ if slices.is_empty() => Dim::from(0),
+            Some([count]) if graph::is_non_negative(count) => count.clone(),
             Some([count]) => count.clone().max(0.into()),
             _ => new_dim(cx, &mut symbols),
         };

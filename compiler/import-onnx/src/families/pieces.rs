@@ -192,7 +192,7 @@ fn at_most(dim: Dim, most: &Dim) -> Dim {
 
 impl Cut {
     /// An index counted from the end where it is negative.
-    fn from_front(&self, at: &Dim, extent: &Dim) -> Dim {
+    fn counted_from_front(&self, at: &Dim, extent: &Dim) -> Dim {
         match at.as_const() {
             // The ends of the integer ranges mean "as far as it goes", and must not overflow.
             Some(c) if c <= -(1 << 31) => Dim::from(-1) - extent.clone(),
@@ -214,8 +214,8 @@ impl Cut {
 
     /// First index and number of elements, by NumPy's rules.
     fn range(&self, extent: &Dim) -> (Dim, Dim) {
-        let start = self.from_front(&self.start, extent);
-        let end = self.from_front(&self.end, extent);
+        let start = self.counted_from_front(&self.start, extent);
+        let end = self.counted_from_front(&self.end, extent);
         if self.step > 0 {
             let start = at_most(at_least(start, 0), extent);
             let end = at_most(at_least(end, 0), extent);

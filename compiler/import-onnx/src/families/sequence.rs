@@ -59,8 +59,8 @@ fn empty(_cx: &mut Cx, _inputs: Slots) -> SlotResult {
     Ok(vec![Slot::Sequence(Vec::new())])
 }
 
-/// A position in a sequence of `n`, counted from the end where it is negative.
-fn position(cx: &mut Cx, at: ValueId, n: usize) -> Result<usize, ImportError> {
+/// A position in a sequence of `n`, counted from the end where it is negative; `end` is the first that is too large.
+fn position(cx: &mut Cx, at: ValueId, n: usize, end: usize) -> Result<usize, ImportError> {
     let at = cx.const_int(at)?;
     let from_front = if at < 0 {
         at.saturating_add(n as i64)
@@ -68,14 +68,14 @@ fn position(cx: &mut Cx, at: ValueId, n: usize) -> Result<usize, ImportError> {
         at
     };
     match usize::try_from(from_front) {
-        Ok(position) if position < n => Ok(position),
+        Ok(position) if position < end => Ok(position),
         _ => bad(format!("position {at} of a sequence of {n}")),
     }
 }
 
 fn at(cx: &mut Cx, inputs: Slots) -> SlotResult {
     let items = sequence(inputs, 0)?;
-    let at = position(cx, tensor(inputs, 1)?, items.len())?;
+    let at = position(cx, tensor(inputs, 1)?, items.len(), items.len())?;
     one(items[at])
 }
 
@@ -83,8 +83,8 @@ fn insert(cx: &mut Cx, inputs: Slots) -> SlotResult {
     let mut items = sequence(inputs, 0)?;
     let item = tensor(inputs, 1)?;
     let at = match tensor_of(inputs.get(2))? {
-        // One place more than there are items: the end.
-        Some(at) => position(cx, at, items.len() + 1)?,
+        // One place more than there are items: behind the last.
+        Some(at) => position(cx, at, items.len(), items.len() + 1)?,
         None => items.len(),
     };
     items.insert(at, item);
@@ -94,7 +94,7 @@ fn insert(cx: &mut Cx, inputs: Slots) -> SlotResult {
 fn erase(cx: &mut Cx, inputs: Slots) -> SlotResult {
     let mut items = sequence(inputs, 0)?;
     let at = match tensor_of(inputs.get(1))? {
-        Some(at) => position(cx, at, items.len())?,
+        Some(at) => position(cx, at, items.len(), items.len())?,
         None if items.is_empty() => return bad("the sequence is empty"),
         None => items.len() - 1,
     };
