@@ -60,30 +60,63 @@ pub(crate) struct Rule {
 /// A family of rules: one file.
 pub(crate) struct Family {
     pub(crate) name: &'static str,
+    doc: &'static str,
     pub(crate) rules: &'static [Rule],
 }
 
 /// Every family, in the order in which rules are applied.
 pub(crate) const FAMILIES: &[Family] = &[
-    family("algebra", algebra::RULES),
-    family("power", power::RULES),
-    family("recognize", recognize::RULES),
-    family("select", select::RULES),
-    family("cast", cast::RULES),
-    family("transpose", transpose::RULES),
-    family("reshape", reshape::RULES),
-    family("broadcast", broadcast::RULES),
-    family("slice", slice::RULES),
-    family("concat", concat::RULES),
-    family("reduce", reduce::RULES),
-    family("matmul", matmul::RULES),
-    family("conv", conv::RULES),
-    family("pool", pool::RULES),
-    family("merge", merge::RULES),
+    family("algebra", "Sums, products and extremes.", algebra::RULES),
+    family("power", "Powers, roots and exponentials.", power::RULES),
+    family(
+        "recognize",
+        "Functions that models spell out.",
+        recognize::RULES,
+    ),
+    family("select", "Choice by element.", select::RULES),
+    family("cast", "Conversions of element types.", cast::RULES),
+    family(
+        "transpose",
+        "Transposes meet, move towards results, and vanish into what consumes them.",
+        transpose::RULES,
+    ),
+    family(
+        "reshape",
+        "Reshapes meet and move towards results.",
+        reshape::RULES,
+    ),
+    family(
+        "broadcast",
+        "Repetition comes as late as possible.",
+        broadcast::RULES,
+    ),
+    family(
+        "slice",
+        "Slices meet, and go before what computes more than they keep.",
+        slice::RULES,
+    ),
+    family("concat", "Concatenation and padding.", concat::RULES),
+    family("reduce", "Reductions.", reduce::RULES),
+    family(
+        "matmul",
+        "Views and constants vanish into contractions.",
+        matmul::RULES,
+    ),
+    family(
+        "conv",
+        "Padding and constants vanish into convolutions.",
+        conv::RULES,
+    ),
+    family("pool", "Pooling.", pool::RULES),
+    family(
+        "merge",
+        "Several contractions of one value become one.",
+        merge::RULES,
+    ),
 ];
 
-const fn family(name: &'static str, rules: &'static [Rule]) -> Family {
-    Family { name, rules }
+const fn family(name: &'static str, doc: &'static str, rules: &'static [Rule]) -> Family {
+    Family { name, doc, rules }
 }
 
 /// What documentation says of a rule.
@@ -99,6 +132,8 @@ pub struct RuleInfo {
     pub contract: Contract,
     /// Its algebra.
     pub algebra: &'static str,
+    /// What its family is about.
+    pub doc: &'static str,
 }
 
 /// Every rule, for documentation.
@@ -113,6 +148,7 @@ pub fn rules() -> Vec<RuleInfo> {
                 .find(|contract| contract.allows(rule.exactness))
                 .unwrap_or(Contract::Relaxed),
             algebra: rule.algebra,
+            doc: family.doc,
         })
     };
     FAMILIES.iter().flat_map(of_family).collect()

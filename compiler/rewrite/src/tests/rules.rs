@@ -5,9 +5,9 @@ use super::audit::{audit, whole};
 use crate::optimize::optimize_with;
 use crate::report::Budget;
 use crate::rules::allowed;
-use crate::rules::{FAMILIES, Rule, Sample};
+use crate::rules::{Action, FAMILIES, Rule, Sample};
 use crate::saturate::{load_one, saturate};
-use crate::{Contract, Cost, rules};
+use crate::{Contract, Cost, Exactness, rules};
 use graph::Graph;
 
 fn every_rule() -> impl Iterator<Item = &'static Rule> {
@@ -81,4 +81,39 @@ fn contracts_load_what_they_allow() {
     assert!(count(Contract::Bitwise) < count(Contract::Strict));
     assert!(count(Contract::Strict) < count(Contract::Fast));
     assert_eq!(count(Contract::Relaxed), rules().len());
+}
+
+/// A rule that is wrong, to see that this is noticed and said.
+static WRONG: Rule = Rule {
+    name: "wrong",
+    exactness: Exactness::EXACT,
+    algebra: "-x = x, turned",
+    action: Action::Compute("(neg ?x)", |eg, m| {
+        let x = m.id("?x");
+        let shape = eg.shape(x).iter().rev().cloned().collect();
+        eg.reshape(x, shape)
+    }),
+    example: |s| {
+        let x = s.x(&[2, 3]);
+        s.unary(ops::UnaryKind::Neg, x)
+    },
+};
+
+#[test]
+fn unsound_rules_are_named() {
+    let sound = every_rule()
+        .find(|rule| rule.name == "abs-of-abs")
+        .expect("it exists");
+    let loaded = [sound, &WRONG].into_iter().filter_map(load_one).collect();
+    let (cost, budget) = (Cost::host(2), Budget::default());
+    let result = optimize_with(
+        example(&WRONG, 1),
+        &[loaded],
+        Contract::Bitwise,
+        &cost,
+        &budget,
+    );
+    let error = result.expect_err("the types contradict each other");
+    assert_eq!(error.rule, "wrong");
+    assert!(error.what.contains("f32[2,3]"), "{error}");
 }
