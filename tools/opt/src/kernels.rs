@@ -29,8 +29,8 @@ fn collect(graph: &Graph, plan: &Plan, target: Target, out: &mut Vec<Described>)
                 out.push(Described { head: head(graph, &kernel), kernel });
             }
             Step::Control(idx, plans) => {
-                let regions = graph.nodes[*idx].regions.iter().zip(plans);
-                regions.map(|(region, plan)| collect(region, plan, target, out)).collect::<Result<(), String>>()?;
+                let mut regions = graph.nodes[*idx].regions.iter().zip(plans);
+                regions.try_for_each(|(region, plan)| collect(region, plan, target, out))?;
             }
             Step::Alias(_) | Step::Host(_) => {}
         }

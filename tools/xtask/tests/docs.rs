@@ -1,7 +1,7 @@
 //! The generated pages are up to date, and what they are made from is complete.
 
 use xtask::docs::{check, operators};
-use xtask::files::read;
+use xtask::files::{listed, read, root};
 
 #[test]
 fn generated_pages_are_up_to_date() {
@@ -43,4 +43,33 @@ fn every_operator_attribute_and_word_is_described() {
         let is_control = ["if", "loop"].contains(&operator.name.as_str());
         assert_eq!(has_constraints, !is_control, "constraints of `{}`", operator.name);
     }
+}
+
+#[test]
+fn every_crate_has_a_room_in_the_architecture() {
+    let page = read("docs/ARCHITECTURE.md").unwrap();
+    for member in xtask::crates::crates().unwrap().values() {
+        assert!(page.contains(&format!("`{}`", member.folder)), "docs/ARCHITECTURE.md does not mention {}", member.folder);
+    }
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let pages = listed().unwrap().into_iter().filter(|file| file.ends_with(".md"));
+    let mut n_links = 0;
+    for page in pages {
+        let folder = page.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let text = read(&page).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap_or_default();
+            // `./x bench` writes what is under `bench`, on a machine that has time for it.
+            if file.is_empty() || file.contains("://") || file.contains("bench/") {
+                continue;
+            }
+            n_links += 1;
+            let path = root().join(folder).join(file);
+            assert!(path.exists(), "{page} links to {link}, which is not there");
+        }
+    }
+    assert!(n_links > 5, "only {n_links} links were found");
 }
