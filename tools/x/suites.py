@@ -45,8 +45,8 @@ def rust(_options):
 
 
 def nextest():
-    """`cargo nextest` with its numbers, which stand in its summary line."""
-    flags = ["--workspace", "--no-fail-fast", "--status-level", "fail", "--color", "never"]
+    """`cargo nextest` with its numbers, which stand in its summary line. In release, so that LLVM's wrappers build once."""
+    flags = ["--workspace", "--release", "--no-fail-fast", "--status-level", "fail", "--color", "never"]
     done = captured(["cargo", "nextest", "run", *flags])
     passed, failed = nextest_counts(done.stdout)
     return done, passed, failed
@@ -61,7 +61,7 @@ def nextest_counts(text):
 
 def cargo_test(*which):
     """`cargo test` with its numbers."""
-    done = captured(["cargo", "test", "--workspace", "--quiet", "--no-fail-fast", *which])
+    done = captured(["cargo", "test", "--workspace", "--release", "--quiet", "--no-fail-fast", *which])
     line = r"test result: \w+\. %s"
     passed = counts(line % r"(\d+) passed", done.stdout)
     return done, passed, counts(line % r"\d+ passed; (\d+) failed", done.stdout)
