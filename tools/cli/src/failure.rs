@@ -44,8 +44,17 @@ impl Failure {
 
     /// The failure that a model's diagnostics amount to: a bad file before a limit before what is not supported.
     pub(crate) fn of_diagnostics(diagnostics: &[Diagnostic]) -> Failure {
-        let text = diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        let errors = || diagnostics.iter().filter(|d| d.severity == Severity::Error).map(|d| d.code);
+        let text = diagnostics
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n");
+        let errors = || {
+            diagnostics
+                .iter()
+                .filter(|d| d.severity == Severity::Error)
+                .map(|d| d.code)
+        };
         let is_lacking = |code| matches!(code, Code::Unsupported | Code::NeedsConstant);
         if errors().any(|code| !is_lacking(code) && code != Code::Limit) {
             Failure::Input(text)
@@ -74,7 +83,9 @@ impl From<runtime::Error> for Failure {
     fn from(error: runtime::Error) -> Self {
         use runtime::Error;
         match &error {
-            Error::Artifact(_) | Error::Input(_) | Error::Check(_) => Failure::Input(error.to_string()),
+            Error::Artifact(_) | Error::Input(_) | Error::Check(_) => {
+                Failure::Input(error.to_string())
+            }
             Error::Device(_) => Failure::Device(error.to_string()),
             Error::Program(_) => Failure::Bug(error.to_string()),
         }
@@ -104,13 +115,19 @@ mod tests {
     #[test]
     fn the_gravest_kind_of_diagnostic_decides() {
         let of = |codes: &[Code]| {
-            let all: Vec<_> = codes.iter().map(|code| Diagnostic::error(*code, Loc::Unknown, "x")).collect();
+            let all: Vec<_> = codes
+                .iter()
+                .map(|code| Diagnostic::error(*code, Loc::Unknown, "x"))
+                .collect();
             Failure::of_diagnostics(&all).exit_code()
         };
         assert_eq!(of(&[Code::Unsupported, Code::NeedsConstant]), 4);
         assert_eq!(of(&[Code::Unsupported, Code::Limit]), 7);
         assert_eq!(of(&[Code::Unsupported, Code::Limit, Code::Type]), 3);
-        let warned = [Diagnostic::warning(Code::BadFile, Loc::Unknown, "old"), Diagnostic::error(Code::Unsupported, Loc::Unknown, "x")];
+        let warned = [
+            Diagnostic::warning(Code::BadFile, Loc::Unknown, "old"),
+            Diagnostic::error(Code::Unsupported, Loc::Unknown, "x"),
+        ];
         assert_eq!(Failure::of_diagnostics(&warned).exit_code(), 4);
     }
 }

@@ -19,28 +19,21 @@ pub(crate) fn catch(command: impl FnOnce() -> Result<(), Failure>) -> Result<(),
         }
     }));
     let result = catch_unwind(AssertUnwindSafe(command));
-    result.unwrap_or_else(|payload| Err(Failure::Bug(format!("panic: {}", payload_text(&*payload)))))
+    result
+        .unwrap_or_else(|payload| Err(Failure::Bug(format!("panic: {}", payload_text(&*payload)))))
 }
 
 /// The message of a panic.
 pub(crate) fn payload_text(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".into())
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".into())
 }
 
 /// Writes the folder; gives the message for the user, with its path.
 pub(crate) fn write(message: &str) -> String {
     let panic = PANIC.lock().ok().and_then(|mut slot| slot.take());
-    let arguments: Vec<String> = std::env::args().collect();
-    let mut report = format!("tenfold {}\nmessage: {message}\n", env!("CARGO_PKG_VERSION"));
-    let _ = writeln!(report, "command: {}", arguments.join(" "));
-    let folder = std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default();
-    let _ = writeln!(report, "folder: {folder}");
-    for argument in &arguments[1..] {
-        if let Ok(bytes) = std::fs::read(argument) {
-            let _ = writeln!(report, "file: {argument}: {} bytes, blake3 {}", bytes.len(), blake3::hash(&bytes));
-        }
-    }
+    let mut report = format!("{}message: {message}\n", circumstances());
     if let Some(panic) = &panic {
         let _ = writeln!(report, "\n{panic}");
     }
@@ -49,7 +42,33 @@ pub(crate) fn write(message: &str) -> String {
         Ok(path) => format!("reproducer: {}", path.display()),
         Err(why) => format!("no reproducer could be written ({why}); it would say:\n{report}"),
     };
-    format!("this is a bug of tenfold, not of your model: {first_line}\n{place}\nplease report it with that folder and, if you can, the model")
+    format!(
+        "this is a bug of tenfold, not of your model: {first_line}\n{place}\nplease report it with that folder and, if you can, the model"
+    )
+}
+
+/// The version, the command, and the files that it names.
+pub(crate) fn circumstances() -> String {
+    let arguments: Vec<String> = std::env::args_os()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let mut text = format!(
+        "tenfold {}\ncommand: {}\n",
+        env!("CARGO_PKG_VERSION"),
+        arguments.join(" ")
+    );
+    let folder = std::env::current_dir()
+        .map(|path| path.display().to_string())
+        .unwrap_or_default();
+    let _ = writeln!(text, "folder: {folder}");
+    for argument in arguments.iter().skip(1) {
+        if let Ok(file) = std::fs::metadata(argument)
+            && file.is_file()
+        {
+            let _ = writeln!(text, "file: {argument}: {} bytes", file.len());
+        }
+    }
+    text
 }
 
 fn store(report: &str) -> std::io::Result<PathBuf> {
@@ -62,7 +81,16 @@ fn store(report: &str) -> std::io::Result<PathBuf> {
 
 /// Where the last panic happened, for a report of one line; forgets it.
 pub(crate) fn take_place() -> String {
-    let text = PANIC.lock().ok().and_then(|mut slot| slot.take()).unwrap_or_default();
-    let place = text.lines().next().and_then(|line| line.strip_prefix("panicked at "));
-    place.map_or("unknown place", |place| place.trim_end_matches(':')).to_string()
+    let text = PANIC
+        .lock()
+        .ok()
+        .and_then(|mut slot| slot.take())
+        .unwrap_or_default();
+    let place = text
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("panicked at "));
+    place
+        .map_or("unknown place", |place| place.trim_end_matches(':'))
+        .to_string()
 }

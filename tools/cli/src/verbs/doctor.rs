@@ -35,7 +35,13 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
 
 fn gpus() -> Vec<Gpu> {
     match Cuda::count() {
-        Ok(n) => (0..n).map(|ordinal| Cuda::new(ordinal).map(|gpu| gpu.info().clone()).map_err(|e| e.to_string())).collect(),
+        Ok(n) => (0..n)
+            .map(|ordinal| {
+                Cuda::new(ordinal)
+                    .map(|gpu| gpu.info().clone())
+                    .map_err(|e| e.to_string())
+            })
+            .collect(),
         Err(e) => vec![Err(e.to_string())],
     }
 }
@@ -57,10 +63,18 @@ fn target_of(info: &cuda::Info) -> Option<String> {
 const CACHE: &str = "none; every command compiles anew, `tenfold compile -o` keeps an artifact";
 
 fn print(gpus: &[Gpu]) {
-    output::line(format!("tenfold      {}, artifacts of format version {}", env!("CARGO_PKG_VERSION"), artifact::FORMAT_VERSION));
+    output::line(format!(
+        "tenfold      {}, artifacts of format version {}",
+        env!("CARGO_PKG_VERSION"),
+        artifact::FORMAT_VERSION
+    ));
     output::line(format!("LLVM         {} (linked in)", llvm()));
     output::line(format!("opset        up to {}", import_onnx::NEWEST_OPSET));
-    output::line(format!("host         {} cores, {}", cores(), Target::host().name()));
+    output::line(format!(
+        "host         {} cores, {}",
+        cores(),
+        Target::host().name()
+    ));
     for gpu in gpus {
         match gpu {
             Ok(info) => output::line(format!(
@@ -72,7 +86,10 @@ fn print(gpus: &[Gpu]) {
                 info.memory as f64 / f64::from(1 << 30),
                 info.driver / 1000,
                 info.driver % 1000 / 10,
-                target_of(info).map_or("but nothing can be compiled for it".into(), |name| format!("used by --device cuda:{} as {name}", info.ordinal)),
+                target_of(info).map_or(
+                    "but nothing can be compiled for it".into(),
+                    |name| format!("used by --device cuda:{} as {name}", info.ordinal)
+                ),
             )),
             Err(why) => output::line(format!("cuda         not used: {why}")),
         }
