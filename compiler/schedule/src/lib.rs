@@ -13,6 +13,8 @@ mod collapse;
 mod fusion;
 mod plan;
 mod strided;
+#[cfg(test)]
+mod tests;
 
 pub use class::{Class, class, is_unit_reshape};
 pub use collapse::{Groups, broadcast_strides, collapse};
