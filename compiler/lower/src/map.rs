@@ -106,13 +106,14 @@ impl Recipe for Map {
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, _scratch: Option<Val>) {
         let inner = cx.dim(w, &self.inner());
         if self.target == Target::Gpu {
-            let (row, at) = (w.divui(task, inner), w.remui(task, inner));
+            // Without outer axes the task is the index; the division would be kept, as nothing says that it is small.
+            let (row, at) = if self.outer().is_empty() { (task, task) } else { (w.divui(task, inner), w.remui(task, inner)) };
             let outer = split(cx, w, row, self.outer());
             self.elements(cx, w, &mut Scope::new(1, None), &outer, Idx::Uniform(at));
             return;
         }
         let blocks = cx.dim(w, &self.blocks());
-        let (row, block) = (w.divui(task, blocks), w.remui(task, blocks));
+        let (row, block) = if self.outer().is_empty() { (task, task) } else { (w.divui(task, blocks), w.remui(task, blocks)) };
         let outer = split(cx, w, row, self.outer());
         let size = w.i64(BLOCK);
         let lo = w.muli(block, size);

@@ -84,9 +84,14 @@ impl Assembler<'_> {
         }
         let captured: Vec<ValueId> = node.inputs[2 + n_carried..].to_vec();
         params.extend(captured.iter().map(|v| self.view(frame, *v)));
+        self.empty_slices(frame, node, n_carried);
         let body = self.b.open();
         let mut inner = self.region(region, &params, plan)?;
         let results: Vec<ViewId> = region.outputs.iter().map(|port| self.view(&mut inner, port.value)).collect();
+        for (port, stacked) in region.outputs[1 + n_carried..].iter().zip(&node.outputs[n_carried..]) {
+            let stacked = &frame.graph.ty(*stacked).shape[1..];
+            self.bind_shape(&node.op.defined_symbols(), stacked, &region.ty(port.value).shape);
+        }
         self.b.close();
         let rebind = self.rebinding(region, n_carried, &own);
         let scans = self.scans(frame, node, n_carried, &results);
@@ -107,6 +112,14 @@ impl Assembler<'_> {
         }));
         self.results(frame, node, n_carried, &params);
         Ok(())
+    }
+
+    /// Extents of slices that only the body knows are 0 as long as it has not run.
+    fn empty_slices(&mut self, frame: &Frame, node: &Node, n_carried: usize) {
+        for stacked in &node.outputs[n_carried..] {
+            let extents = &frame.graph.ty(*stacked).shape[1..];
+            self.bind_shape(&node.op.defined_symbols(), extents, &vec![Dim::from(0); extents.len()]);
+        }
     }
 
     fn scalar(&mut self, dtype: DType) -> ViewId {
