@@ -31,8 +31,8 @@ pub(super) const RULES: &[Rule] = &[
             eg.transpose(product, order)
         }),
         example: |s| {
-            let (x, y) = (s.x(&[4, 2, 3]), s.x(&[4, 5]));
-            let x = s.transpose(x, &[2, 1, 0])?;
+            let (x, y) = (s.x(&[4, 2, 3, 5]), s.x(&[4, 5]));
+            let x = s.transpose(x, &[2, 3, 1, 0])?;
             s.matmul(x, y)
         },
     },
@@ -58,8 +58,8 @@ pub(super) const RULES: &[Rule] = &[
             eg.transpose(product, order)
         }),
         example: |s| {
-            let (x, y) = (s.x(&[3, 4]), s.x(&[2, 4, 5]));
-            let y = s.transpose(y, &[1, 2, 0])?;
+            let (x, y) = (s.x(&[3, 4]), s.x(&[2, 4, 5, 3]));
+            let y = s.transpose(y, &[1, 2, 3, 0])?;
             s.matmul(x, y)
         },
     },
@@ -322,5 +322,7 @@ mod tests {
         // Free axes came from axes 3 and 1; ascending they are 1, 3, so they must be swapped back.
         assert_eq!(result_order(1, &[3, 1], 0, 1), [0, 2, 1, 3]);
         assert_eq!(result_order(0, &[0, 2], 1, 0), [0, 1, 2]);
+        // Ascending they are 1, 2, 3: the first comes from behind the others.
+        assert_eq!(result_order(0, &[2, 3, 1], 0, 0), [1, 2, 0]);
     }
 }

@@ -4,6 +4,7 @@ mod audit;
 mod canon;
 mod optimize;
 mod random;
+mod random_anchors;
 mod rules;
 
 use crate::rules::Sample;
