@@ -100,7 +100,8 @@ def ort_peak(entry):
 
 def bench_tenfold(entry, feed, artifact):
     """Compiles once; (seconds, peak memory in MB)."""
-    _, seconds, peak = measured([TENFOLD, "compile", catalog.model_path(entry), "-o", artifact])
+    model = catalog.model_path(entry)
+    _, seconds, peak = measured([TENFOLD, "compile", model, "-o", artifact, *catalog.compile_flags(entry)])
     tenfold_turn(artifact, feed, THREADS[-1])
     return seconds, peak
 

@@ -37,3 +37,12 @@ def folder(entry):
 def model_path(entry):
     """The ONNX file of one model."""
     return folder(entry) / "model.onnx"
+
+
+def compile_flags(entry):
+    """What a compile has to be told of a model; paths in the manifest are relative to the model's folder."""
+    def with_folder(flag):
+        name, _, file = flag.partition("=")
+        return f"{name}={folder(entry) / file}" if file and (folder(entry) / file).exists() else flag
+
+    return [with_folder(flag) for flag in entry.get("compile", [])]

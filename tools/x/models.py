@@ -1,8 +1,12 @@
 """Fetching and exporting the test models."""
 
 import json
+import sys
 
 from shell import MODELS, ROOT, VENV_TORCH, Failed, python
+
+sys.path.append(str(ROOT / "tools" / "models"))
+import catalog  # noqa: E402  It lies beside the scripts that the virtual environment runs.
 
 
 def entries():
@@ -25,3 +29,8 @@ def prepare(names):
     if exported:
         python("tools/models/export.py", *exported, venv=VENV_TORCH)
     python("tools/models/oracle.py", *names)
+
+
+def compile_flags(folder):
+    """What a compile has to be told of the model in this folder."""
+    return next((catalog.compile_flags(entry) for entry in entries() if entry["name"] == folder.name), [])

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 
+import models as catalogued
 from shell import VENV, Failed, binary, last_lines, run, say
 
 TARGETS = ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_100"]
@@ -49,6 +50,7 @@ def compile_model(model, out):
     """Writes the PTX of one model under `out`; gives None, or what is wrong."""
     out.mkdir(parents=True)
     command = [binary("tenfold"), "compile", model, "-o", out / "model.tenfold", "--dump-dir", out]
+    command += catalogued.compile_flags(model.parent)
     for target in TARGETS:
         command += ["--target", f"nvptx:{target}"]
     done = run(command, check=False, capture_output=True, text=True)
