@@ -177,6 +177,29 @@ fn a_convolution_of_one_place_writes_one_column() {
 }
 
 #[test]
+fn convolutions_write_their_part_of_a_concatenation() {
+    for axis in [0, 1, 2, 3] {
+        check(&[&[2, 4, 6, 21], &[8, 4, 3, 3], &[8, 4, 1, 1]], |b, x| {
+            let left = b.emit(conv(1, 1, 1), &[x[0], x[1]])?;
+            let left = b.unary(UnaryKind::Sigmoid, left)?;
+            let right = b.emit(conv(1, 0, 1), &[x[0], x[2]])?;
+            b.emit(ops::Concat { axis }, &[left, right])
+        });
+    }
+}
+
+#[test]
+fn products_write_their_part_of_a_concatenation() {
+    for axis in [0, 1] {
+        check(&[&[9, 12], &[12, 19], &[12, 19]], |b, x| {
+            let left = b.emit(dot(&[], &[], 1, 0), &[x[0], x[1]])?;
+            let right = b.emit(dot(&[], &[], 1, 0), &[x[0], x[2]])?;
+            b.emit(ops::Concat { axis }, &[left, right])
+        });
+    }
+}
+
+#[test]
 fn pooling_ignores_padding() {
     for kind in [PoolKind::Max, PoolKind::Sum] {
         check(&[&[1, 3, 20, 21]], |b, x| {

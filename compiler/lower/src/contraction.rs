@@ -106,7 +106,9 @@ impl Contraction {
     fn epilogue_fits(&self, cx: &Cx, node: &Node) -> bool {
         let to = &cx.ty(node.outputs[0]).shape;
         let fits = |value: &ValueId| broadcast_strides(&cx.ty(*value).shape, to, &self.groups).is_some();
-        cx.region.store.part.is_none()
+        // A part of a concatenation is dense behind its axis, so that axis must begin a group.
+        let part_fits = cx.region.store.part.as_ref().is_none_or(|(axis, _)| self.groups.starts.contains(axis));
+        part_fits
             && cx.region.members.iter().map(|idx| &cx.graph.nodes[*idx]).all(|member| {
                 let leaves = member.inputs.iter().filter(|v| cx.member(**v).is_none());
                 let before = is_before(cx, member, node);
