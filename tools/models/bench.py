@@ -158,7 +158,7 @@ def page(rows, rounds):
     return (
         "# Host: Tenfold and ONNX Runtime\n\n"
         f"Written by `./x bench` on {datetime.date.today().isoformat()}.\n"
-        f"Machine: {machine()}. ONNX Runtime {ort.__version__}, {platform.system()} {platform.release()}.\n\n"
+        f"Machine: {machine()}. ONNX Runtime {ort.__version__}, {platform.system()}.\n\n"
         f"Latency is the median of {rounds} alternating turns, each the median of at least three runs.\n"
         "Compile time is from the file to the artifact, by the command line; peaks are of whole processes.\n\n"
         + table(rows)

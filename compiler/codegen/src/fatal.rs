@@ -52,15 +52,10 @@ pub(crate) fn guarded<T: Send + 'static>(
             let _ = thread.join();
             result
         }
-        Ok(Outcome::Fatal(message)) => Err(Error::Fatal {
-            name: name.to_owned(),
-            message: explain(message),
-        }),
+        Ok(Outcome::Fatal(message)) => Err(Error::Fatal { name: name.to_owned(), message: explain(message) }),
         Err(_) => match thread.join() {
             Err(panic) => std::panic::resume_unwind(panic),
-            Ok(()) => Err(Error::Thread(
-                "the compile thread ended without a result".into(),
-            )),
+            Ok(()) => Err(Error::Thread("the compile thread ended without a result".into())),
         },
     }
 }
@@ -84,9 +79,7 @@ fn run<T: Send + 'static>(job: impl FnOnce() -> Result<T, Error>, sender: Sender
 /// Adds what the commonest message means.
 fn explain(mut message: String) -> String {
     if message.contains("Cannot select") && message.contains("NVPTXISD::CALL") {
-        message.push_str(
-            "\nA math function has no instruction on this target (without fast-math flags).",
-        );
+        message.push_str("\nA math function has no instruction on this target (without fast-math flags).");
     }
     message
 }
@@ -100,9 +93,7 @@ fn install_handler() {
 
 extern "C" fn on_fatal_error(reason: *const c_char) {
     // SAFETY: LLVM passes a NUL-terminated string that lives during the call.
-    let message = unsafe { CStr::from_ptr(reason) }
-        .to_string_lossy()
-        .into_owned();
+    let message = unsafe { CStr::from_ptr(reason) }.to_string_lossy().into_owned();
     let told = LAST_WORDS.with(|words| match words.try_borrow() {
         Ok(words) => words.as_ref().map(|tell| tell(message)).is_some(),
         Err(_) => false,

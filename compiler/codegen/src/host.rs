@@ -21,11 +21,7 @@ use crate::source::{Phases, Source, Stage, timed};
 ///
 /// # Errors
 /// [`Error`] for bad text, and for code that needs writable data or functions that the run time lacks.
-pub fn host_code<'a>(
-    session: &Session,
-    source: impl Into<Source<'a>>,
-    target: &HostTarget,
-) -> Result<HostCode, Error> {
+pub fn host_code<'a>(session: &Session, source: impl Into<Source<'a>>, target: &HostTarget) -> Result<HostCode, Error> {
     host_code_timed(session, source, target).map(|(code, _)| code)
 }
 
@@ -77,18 +73,10 @@ pub fn host_text<'a>(
     })
 }
 
-fn translated(
-    session: &Session,
-    source: Source<'_>,
-    phases: &mut Phases,
-) -> Result<LlvmModule, Error> {
-    let mut module = timed(&mut phases.parse, || {
-        session.parse(source.name, source.text)
-    })?;
+fn translated(session: &Session, source: Source<'_>, phases: &mut Phases) -> Result<LlvmModule, Error> {
+    let mut module = timed(&mut phases.parse, || session.parse(source.name, source.text))?;
     timed(&mut phases.passes, || module.lower(Part::Host))?;
-    timed(&mut phases.translate, || {
-        LlvmModule::translate(&module, Part::Host, source.name)
-    })
+    timed(&mut phases.translate, || LlvmModule::translate(&module, Part::Host, source.name))
 }
 
 fn host_machine(target: &HostTarget) -> Result<TargetMachine, Error> {
@@ -97,24 +85,14 @@ fn host_machine(target: &HostTarget) -> Result<TargetMachine, Error> {
 
 /// Gives the module its target and makes all that is defined in it local to the blob.
 fn prepare(llvm: &LlvmModule, machine: &TargetMachine, target: &HostTarget) -> Result<(), Error> {
-    for global in llvm
-        .module()
-        .get_globals()
-        .filter(|g| g.get_initializer().is_some())
-    {
+    for global in llvm.module().get_globals().filter(|g| g.get_initializer().is_some()) {
         global.set_linkage(Linkage::Internal);
         global.set_unnamed_address(UnnamedAddress::Global);
     }
-    for function in llvm
-        .module()
-        .get_functions()
-        .filter(|f| f.count_basic_blocks() > 0)
-    {
+    for function in llvm.module().get_functions().filter(|f| f.count_basic_blocks() > 0) {
         if function.get_linkage() == Linkage::External {
             // Hidden symbols need no detour through an offset table.
-            function
-                .as_global_value()
-                .set_visibility(GlobalVisibility::Hidden);
+            function.as_global_value().set_visibility(GlobalVisibility::Hidden);
         }
     }
     llvm.mark_functions(&target.function_attributes());

@@ -10,12 +10,8 @@ use crate::error::Error;
 
 const X86_LINUX: &str = "x86_64-unknown-linux-gnu";
 
-const V2: &[&str] = &[
-    "cx16", "popcnt", "sahf", "sse3", "sse4.1", "sse4.2", "ssse3",
-];
-const V3: &[&str] = &[
-    "avx", "avx2", "bmi", "bmi2", "crc32", "f16c", "fma", "lzcnt", "movbe", "xsave",
-];
+const V2: &[&str] = &["cx16", "popcnt", "sahf", "sse3", "sse4.1", "sse4.2", "ssse3"];
+const V3: &[&str] = &["avx", "avx2", "bmi", "bmi2", "crc32", "f16c", "fma", "lzcnt", "movbe", "xsave"];
 const V4: &[&str] = &["avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl"];
 
 /// A triple, the instruction set features that code may use, and the CPU to schedule for.
@@ -34,17 +30,10 @@ impl HostTarget {
         crate::llvm::initialize();
         let features = TargetMachine::get_host_cpu_features().to_string();
         Self {
-            triple: TargetMachine::get_default_triple()
-                .as_str()
-                .to_string_lossy()
-                .into_owned(),
+            triple: TargetMachine::get_default_triple().as_str().to_string_lossy().into_owned(),
             tune: TargetMachine::get_host_cpu_name().to_string(),
             // LLVM lists absent features as `-name`.
-            features: features
-                .split(',')
-                .filter_map(|f| f.strip_prefix('+'))
-                .map(Into::into)
-                .collect(),
+            features: features.split(',').filter_map(|f| f.strip_prefix('+')).map(Into::into).collect(),
         }
     }
 
@@ -59,20 +48,13 @@ impl HostTarget {
             "x86-64-v3" => &[V2, V3],
             "x86-64-v4" => &[V2, V3, V4],
             _ => {
-                return Err(bad(
-                    name,
-                    "expected x86-64, x86-64-v2, x86-64-v3 or x86-64-v4",
-                ));
+                return Err(bad(name, "expected x86-64, x86-64-v2, x86-64-v3 or x86-64-v4"));
             }
         };
         Ok(Self {
             triple: X86_LINUX.into(),
             tune: "generic".into(),
-            features: sets
-                .iter()
-                .flat_map(|set| set.iter())
-                .map(|f| (*f).to_owned())
-                .collect(),
+            features: sets.iter().flat_map(|set| set.iter()).map(|f| (*f).to_owned()).collect(),
         })
     }
 
@@ -112,11 +94,7 @@ impl HostTarget {
 
     /// The CPU name for LLVM: the bare architecture, so that it brings no features along.
     pub(crate) fn llvm_cpu(&self) -> &'static str {
-        if self.triple.starts_with("x86_64") {
-            "x86-64"
-        } else {
-            "generic"
-        }
+        if self.triple.starts_with("x86_64") { "x86-64" } else { "generic" }
     }
 
     /// The feature list for LLVM.
@@ -151,35 +129,20 @@ impl FromStr for HostTarget {
         let [triple, tune, features] = parts[..] else {
             return Err(bad(text, "expected triple/tune/features"));
         };
-        let is_name = |s: &str| {
-            !s.is_empty()
-                && s.bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-        };
+        let is_name = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
         if !is_name(triple) || !is_name(tune) {
             return Err(bad(text, "bad triple or CPU name"));
         }
-        let features: BTreeSet<String> = features
-            .split(',')
-            .filter(|f| !f.is_empty())
-            .map(Into::into)
-            .collect();
+        let features: BTreeSet<String> = features.split(',').filter(|f| !f.is_empty()).map(Into::into).collect();
         if let Some(feature) = features.iter().find(|f| !is_name(f)) {
             return Err(bad(text, &format!("bad feature name `{feature}`")));
         }
-        Ok(Self {
-            triple: triple.into(),
-            tune: tune.into(),
-            features,
-        })
+        Ok(Self { triple: triple.into(), tune: tune.into(), features })
     }
 }
 
 fn bad(target: &str, message: &str) -> Error {
-    Error::Target {
-        target: target.to_owned(),
-        message: message.to_owned(),
-    }
+    Error::Target { target: target.to_owned(), message: message.to_owned() }
 }
 
 #[cfg(test)]
@@ -188,10 +151,7 @@ mod tests {
 
     #[test]
     fn text_form_round_trips() {
-        for target in [
-            HostTarget::native(),
-            HostTarget::level("x86-64-v3").unwrap(),
-        ] {
+        for target in [HostTarget::native(), HostTarget::level("x86-64-v3").unwrap()] {
             assert_eq!(target.to_string().parse::<HostTarget>().unwrap(), target);
         }
     }
@@ -199,16 +159,8 @@ mod tests {
     #[test]
     fn levels_contain_each_other() {
         let level = |n| HostTarget::level(n).unwrap();
-        assert!(
-            level("x86-64-v2")
-                .missing_on(&level("x86-64-v4"))
-                .is_empty()
-        );
-        assert!(
-            level("x86-64-v4")
-                .missing_on(&level("x86-64-v3"))
-                .contains(&"avx512f")
-        );
+        assert!(level("x86-64-v2").missing_on(&level("x86-64-v4")).is_empty());
+        assert!(level("x86-64-v4").missing_on(&level("x86-64-v3")).contains(&"avx512f"));
         assert!(HostTarget::level("x86-64-v9").is_err());
     }
 

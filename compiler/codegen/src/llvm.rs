@@ -9,15 +9,12 @@ use inkwell::OptimizationLevel;
 use inkwell::context::Context;
 use inkwell::llvm_sys::LLVMDiagnosticSeverity;
 use inkwell::llvm_sys::core::{
-    LLVMContextSetDiagnosticHandler, LLVMDisposeMessage, LLVMGetDiagInfoDescription,
-    LLVMGetDiagInfoSeverity,
+    LLVMContextSetDiagnosticHandler, LLVMDisposeMessage, LLVMGetDiagInfoDescription, LLVMGetDiagInfoSeverity,
 };
 use inkwell::llvm_sys::prelude::LLVMDiagnosticInfoRef;
 use inkwell::module::Module;
 use inkwell::passes::PassBuilderOptions;
-use inkwell::targets::{
-    CodeModel, FileType, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple,
-};
+use inkwell::targets::{CodeModel, FileType, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple};
 use mlir::Part;
 
 use crate::error::Error;
@@ -46,11 +43,7 @@ unsafe impl Send for LlvmModule {}
 
 impl LlvmModule {
     /// Translates one part of `module` into a context of its own.
-    pub(crate) fn translate(
-        module: &mlir::Module<'_>,
-        part: Part,
-        name: &str,
-    ) -> Result<Self, Error> {
+    pub(crate) fn translate(module: &mlir::Module<'_>, part: Part, name: &str) -> Result<Self, Error> {
         let context = Context::create();
         let messages = Box::new(Messages::default());
         let raw = NonNull::new(context.raw()).ok_or_else(|| Error::Llvm {
@@ -85,15 +78,8 @@ impl LlvmModule {
     pub(crate) fn mark_functions(&self, attributes: &[(&str, &str)]) {
         use inkwell::attributes::{Attribute, AttributeLoc};
         let nounwind = Attribute::get_named_enum_kind_id("nounwind");
-        for function in self
-            .module
-            .get_functions()
-            .filter(|f| f.count_basic_blocks() > 0)
-        {
-            function.add_attribute(
-                AttributeLoc::Function,
-                self.context.create_enum_attribute(nounwind, 0),
-            );
+        for function in self.module.get_functions().filter(|f| f.count_basic_blocks() > 0) {
+            function.add_attribute(AttributeLoc::Function, self.context.create_enum_attribute(nounwind, 0));
             for (key, value) in attributes {
                 let attribute = self.context.create_string_attribute(key, value);
                 function.add_attribute(AttributeLoc::Function, attribute);
@@ -104,14 +90,11 @@ impl LlvmModule {
     /// Names the target in the module and checks the module's form.
     pub(crate) fn aim(&self, machine: &TargetMachine) -> Result<(), Error> {
         self.module.set_triple(&machine.get_triple());
-        self.module
-            .set_data_layout(&machine.get_target_data().get_data_layout());
+        self.module.set_data_layout(&machine.get_target_data().get_data_layout());
         // Locations and timestamps must not tell two compiles apart.
         self.module.set_name("tenfold");
         self.module.set_source_file_name("tenfold");
-        self.module
-            .verify()
-            .map_err(|message| self.error("verify", &message.to_string()))
+        self.module.verify().map_err(|message| self.error("verify", &message.to_string()))
     }
 
     /// Runs LLVM's standard O3 pipeline with both vectorizers.
@@ -135,11 +118,7 @@ impl LlvmModule {
         self.checked("emit")?;
         let bytes = buffer.as_slice();
         // inkwell counts the NUL after the buffer in.
-        Ok(bytes
-            .strip_suffix(&[0])
-            .filter(|_| kind == FileType::Assembly)
-            .unwrap_or(bytes)
-            .to_vec())
+        Ok(bytes.strip_suffix(&[0]).filter(|_| kind == FileType::Assembly).unwrap_or(bytes).to_vec())
     }
 
     /// The module as text at `stage`, which must not be before the translation.
@@ -156,21 +135,12 @@ impl LlvmModule {
 
     /// Fails if LLVM has reported an error meanwhile.
     fn checked(&self, step: &'static str) -> Result<(), Error> {
-        let messages =
-            std::mem::take(&mut *self.messages.lock().unwrap_or_else(|e| e.into_inner()));
-        if messages.is_empty() {
-            Ok(())
-        } else {
-            Err(self.error(step, &messages.join("; ")))
-        }
+        let messages = std::mem::take(&mut *self.messages.lock().unwrap_or_else(|e| e.into_inner()));
+        if messages.is_empty() { Ok(()) } else { Err(self.error(step, &messages.join("; "))) }
     }
 
     fn error(&self, step: &'static str, message: &str) -> Error {
-        Error::Llvm {
-            name: self.name.clone(),
-            step,
-            message: message.to_owned(),
-        }
+        Error::Llvm { name: self.name.clone(), step, message: message.to_owned() }
     }
 }
 
@@ -197,20 +167,14 @@ extern "C" fn on_diagnostic(info: LLVMDiagnosticInfoRef, messages: *mut c_void) 
         let message = CStr::from_ptr(text).to_string_lossy().into_owned();
         LLVMDisposeMessage(text);
         let messages: &Messages = &*messages.cast();
-        messages
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .push(message);
+        messages.lock().unwrap_or_else(|e| e.into_inner()).push(message);
     }
 }
 
 /// A target machine at the highest level of optimisation.
 pub(crate) fn machine(triple: &str, cpu: &str, features: &str) -> Result<TargetMachine, Error> {
     initialize();
-    let bad = |message: String| Error::Target {
-        target: triple.to_owned(),
-        message,
-    };
+    let bad = |message: String| Error::Target { target: triple.to_owned(), message };
     let llvm_triple = TargetTriple::create(triple);
     let target = Target::from_triple(&llvm_triple).map_err(|e| bad(e.to_string()))?;
     target
@@ -229,10 +193,7 @@ pub(crate) fn machine(triple: &str, cpu: &str, features: &str) -> Result<TargetM
 pub(crate) fn initialize() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let config = InitializationConfig {
-            disassembler: false,
-            ..InitializationConfig::default()
-        };
+        let config = InitializationConfig { disassembler: false, ..InitializationConfig::default() };
         Target::initialize_x86(&config);
         Target::initialize_aarch64(&config);
         Target::initialize_nvptx(&config);

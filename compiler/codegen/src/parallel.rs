@@ -18,42 +18,24 @@ use crate::source::{Source, Stage};
 ///
 /// # Errors
 /// The error of the first source, in order, that fails.
-pub fn compile_host(
-    sources: &[Source<'_>],
-    target: &HostTarget,
-    threads: usize,
-) -> Result<Vec<HostCode>, Error> {
-    in_order(sources, threads, |session, source| {
-        host_code(session, source, target)
-    })
+pub fn compile_host(sources: &[Source<'_>], target: &HostTarget, threads: usize) -> Result<Vec<HostCode>, Error> {
+    in_order(sources, threads, |session, source| host_code(session, source, target))
 }
 
 /// [`ptx`] of every source, on up to `threads` threads; results in the order of the sources.
 ///
 /// # Errors
 /// The error of the first source, in order, that fails.
-pub fn compile_ptx(
-    sources: &[Source<'_>],
-    target: &PtxTarget,
-    threads: usize,
-) -> Result<Vec<String>, Error> {
-    in_order(sources, threads, |session, source| {
-        ptx(session, source, target)
-    })
+pub fn compile_ptx(sources: &[Source<'_>], target: &PtxTarget, threads: usize) -> Result<Vec<String>, Error> {
+    in_order(sources, threads, |session, source| ptx(session, source, target))
 }
 
 /// The assembly text of every source, for reading; results in the order of the sources.
 ///
 /// # Errors
 /// The error of the first source, in order, that fails.
-pub fn assembly(
-    sources: &[Source<'_>],
-    target: &HostTarget,
-    threads: usize,
-) -> Result<Vec<String>, Error> {
-    in_order(sources, threads, |session, source| {
-        host_text(session, source, target, Stage::Assembly)
-    })
+pub fn assembly(sources: &[Source<'_>], target: &HostTarget, threads: usize) -> Result<Vec<String>, Error> {
+    in_order(sources, threads, |session, source| host_text(session, source, target, Stage::Assembly))
 }
 
 /// Sources are taken one by one, so that a slow one holds up only its own thread.
@@ -72,10 +54,7 @@ fn in_order<T: Send>(
                 break;
             };
             let result = compile(&session, *source);
-            results
-                .lock()
-                .unwrap_or_else(|e| e.into_inner())
-                .push((index, result));
+            results.lock().unwrap_or_else(|e| e.into_inner()).push((index, result));
         }
     };
     thread::scope(|scope| {

@@ -16,11 +16,7 @@ const TRIPLE: &str = "nvptx64-nvidia-cuda";
 /// # Errors
 /// [`Error`] for bad text, for operations that the target cannot do ([`Error::Fatal`] mostly), and for calls of
 /// functions that are not in the module.
-pub fn ptx<'a>(
-    session: &Session,
-    source: impl Into<Source<'a>>,
-    target: &PtxTarget,
-) -> Result<String, Error> {
+pub fn ptx<'a>(session: &Session, source: impl Into<Source<'a>>, target: &PtxTarget) -> Result<String, Error> {
     ptx_text(session, source, target, Stage::Assembly)
 }
 
@@ -65,17 +61,10 @@ fn check_symbols(name: &str, ptx: &str) -> Result<(), Error> {
         }
         // The name stands after the return value, or on the next line.
         let declaration = format!("{line} {}", lines.next().unwrap_or_default());
-        let after = declaration
-            .rsplit_once(')')
-            .map_or(declaration.as_str(), |(_, rest)| rest);
+        let after = declaration.rsplit_once(')').map_or(declaration.as_str(), |(_, rest)| rest);
         let mut words = after.split(|c: char| !(c.is_alphanumeric() || "_$".contains(c)));
-        let symbol = words
-            .rfind(|w| !matches!(*w, "" | "extern" | "func"))
-            .unwrap_or("?");
-        return Err(Error::Symbol {
-            name: name.to_owned(),
-            symbol: symbol.to_owned(),
-        });
+        let symbol = words.rfind(|w| !matches!(*w, "" | "extern" | "func")).unwrap_or("?");
+        return Err(Error::Symbol { name: name.to_owned(), symbol: symbol.to_owned() });
     }
     Ok(())
 }

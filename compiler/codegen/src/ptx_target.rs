@@ -55,11 +55,7 @@ impl PtxTarget {
 
     /// Whether a device of compute capability `sm` (times ten) can load this target's code.
     pub fn loads_on(&self, sm: u32) -> bool {
-        if self.name.ends_with('a') {
-            self.sm == sm
-        } else {
-            self.sm <= sm
-        }
+        if self.name.ends_with('a') { self.sm == sm } else { self.sm <= sm }
     }
 
     /// The best target for a device of compute capability `sm` (times ten), if there is one.
@@ -82,17 +78,10 @@ impl FromStr for PtxTarget {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        TARGETS
-            .iter()
-            .find(|t| t.name == text)
-            .copied()
-            .ok_or_else(|| {
-                let known: Vec<&str> = TARGETS.iter().map(|t| t.name).collect();
-                Error::Target {
-                    target: text.to_owned(),
-                    message: format!("expected one of {}", known.join(", ")),
-                }
-            })
+        TARGETS.iter().find(|t| t.name == text).copied().ok_or_else(|| {
+            let known: Vec<&str> = TARGETS.iter().map(|t| t.name).collect();
+            Error::Target { target: text.to_owned(), message: format!("expected one of {}", known.join(", ")) }
+        })
     }
 }
 

@@ -14,10 +14,7 @@ pub struct Source<'a> {
 
 impl<'a> From<&'a str> for Source<'a> {
     fn from(text: &'a str) -> Self {
-        Self {
-            name: "kernel",
-            text,
-        }
+        Self { name: "kernel", text }
     }
 }
 
@@ -62,13 +59,7 @@ pub struct Phases {
 impl Phases {
     /// The sum of all phases.
     pub fn total(&self) -> Duration {
-        self.parse
-            + self.passes
-            + self.translate
-            + self.target
-            + self.optimize
-            + self.emit
-            + self.flatten
+        self.parse + self.passes + self.translate + self.target + self.optimize + self.emit + self.flatten
     }
 }
 
@@ -77,13 +68,7 @@ impl fmt::Display for Phases {
         write!(
             f,
             "parse {:?}, passes {:?}, translate {:?}, target {:?}, optimize {:?}, emit {:?}, flatten {:?}",
-            self.parse,
-            self.passes,
-            self.translate,
-            self.target,
-            self.optimize,
-            self.emit,
-            self.flatten
+            self.parse, self.passes, self.translate, self.target, self.optimize, self.emit, self.flatten
         )
     }
 }

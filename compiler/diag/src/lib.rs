@@ -90,21 +90,12 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error at a place.
     pub fn error(code: Code, loc: Loc, message: impl Into<String>) -> Self {
-        Diagnostic {
-            severity: Severity::Error,
-            code,
-            message: message.into(),
-            loc,
-            notes: Vec::new(),
-        }
+        Diagnostic { severity: Severity::Error, code, message: message.into(), loc, notes: Vec::new() }
     }
 
     /// A warning at a place.
     pub fn warning(code: Code, loc: Loc, message: impl Into<String>) -> Self {
-        Diagnostic {
-            severity: Severity::Warning,
-            ..Diagnostic::error(code, loc, message)
-        }
+        Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, loc, message) }
     }
 
     /// The same with one more fact.

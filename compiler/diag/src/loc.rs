@@ -41,18 +41,8 @@ pub struct NodeLoc {
 
 impl Loc {
     /// A node of a model.
-    pub fn node(
-        model: Arc<str>,
-        index: usize,
-        name: impl Into<String>,
-        op_type: impl Into<String>,
-    ) -> Loc {
-        Loc::Node(Arc::new(NodeLoc {
-            model,
-            index,
-            name: name.into(),
-            op_type: op_type.into(),
-        }))
+    pub fn node(model: Arc<str>, index: usize, name: impl Into<String>, op_type: impl Into<String>) -> Loc {
+        Loc::Node(Arc::new(NodeLoc { model, index, name: name.into(), op_type: op_type.into() }))
     }
 
     /// The union of several places.
@@ -90,11 +80,7 @@ impl fmt::Display for Loc {
             Loc::Unknown => f.write_str("(unknown place)"),
             Loc::File(file) => f.write_str(file),
             Loc::Node(node) => {
-                write!(
-                    f,
-                    "{}: node #{} \"{}\" ({})",
-                    node.model, node.index, node.name, node.op_type
-                )
+                write!(f, "{}: node #{} \"{}\" ({})", node.model, node.index, node.name, node.op_type)
             }
             Loc::Text { file, line, column } => write!(f, "{file}:{line}:{column}"),
             Loc::Fused(parts) => {

@@ -9,16 +9,8 @@ impl fmt::Display for Diagnostic {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(
-            f,
-            "{severity}[{}]: {}\n  --> {}",
-            self.code.name(),
-            self.message,
-            self.loc
-        )?;
-        self.notes
-            .iter()
-            .try_for_each(|note| write!(f, "\n   = {note}"))
+        write!(f, "{severity}[{}]: {}\n  --> {}", self.code.name(), self.message, self.loc)?;
+        self.notes.iter().try_for_each(|note| write!(f, "\n   = {note}"))
     }
 }
 
@@ -29,9 +21,7 @@ mod tests {
     #[test]
     fn a_diagnostic_names_code_place_and_facts() {
         let loc = Loc::node("m.onnx".into(), 41, "/conv2/Conv", "Conv");
-        let text = Diagnostic::error(Code::Type, loc, "too few channels")
-            .note("x: f32[1,3]")
-            .to_string();
+        let text = Diagnostic::error(Code::Type, loc, "too few channels").note("x: f32[1,3]").to_string();
         assert_eq!(
             text,
             "error[E2001]: too few channels\n  --> m.onnx: node #41 \"/conv2/Conv\" (Conv)\n   = x: f32[1,3]"
@@ -40,10 +30,7 @@ mod tests {
 
     #[test]
     fn fused_locations_are_sorted_and_unique() {
-        let (a, b) = (
-            Loc::node("m".into(), 1, "a", "Add"),
-            Loc::node("m".into(), 0, "b", "Mul"),
-        );
+        let (a, b) = (Loc::node("m".into(), 1, "a", "Add"), Loc::node("m".into(), 0, "b", "Mul"));
         let fused = Loc::fuse([&a, &b, &a, &Loc::Unknown]);
         assert_eq!(fused.node_names(), ["b", "a"]);
         assert_eq!(Loc::fuse([&a, &Loc::fuse([&a])]), a);

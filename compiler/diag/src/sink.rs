@@ -36,11 +36,7 @@ impl Sink {
 
     /// The proof, if any error has been reported.
     pub fn check(&self) -> Result<(), Reported> {
-        match self
-            .diagnostics
-            .iter()
-            .any(|d| d.severity == Severity::Error)
-        {
+        match self.diagnostics.iter().any(|d| d.severity == Severity::Error) {
             true => Err(Reported(())),
             false => Ok(()),
         }

@@ -66,7 +66,8 @@ pub fn import_model(frontend: &Frontend, options: &Options) -> Result<Imported, 
     };
     let mut sink = Sink::new();
     let external: Option<&dyn ExternalData> = Some(&frontend.beside);
-    import_onnx::import(&frontend.model, &import, external, &mut sink).map_err(|failed| model_error(&sink, failed.needs))
+    import_onnx::import(&frontend.model, &import, external, &mut sink)
+        .map_err(|failed| model_error(&sink, failed.needs))
 }
 
 /// Everything in a model that is not supported, without compiling it.
@@ -144,7 +145,11 @@ fn dump_graph(options: &Options, name: &str, graph: &Graph) -> Result<(), Error>
     if options.dump_dir.is_none() {
         return Ok(());
     }
-    dump(options.dump_dir.as_deref(), name, &graph::to_text(graph, graph::TextOptions { locs: true, ..Default::default() }))
+    dump(
+        options.dump_dir.as_deref(),
+        name,
+        &graph::to_text(graph, graph::TextOptions { locs: true, ..Default::default() }),
+    )
 }
 
 pub(crate) fn compile_graph(
@@ -158,12 +163,7 @@ pub(crate) fn compile_graph(
     report.timings.push(Timing { phase: Phase::Schedule, time: start.elapsed() });
     dump(options.dump_dir.as_deref(), "40-plan.txt", &format!("{plan:#?}"))?;
     let (mut lowering, mut emission) = (std::time::Duration::ZERO, std::time::Duration::ZERO);
-    let mut artifact = Artifact {
-        manifest: manifest(graph, options),
-        variants: vec![],
-        code: vec![],
-        weights: vec![],
-    };
+    let mut artifact = Artifact { manifest: manifest(graph, options), variants: vec![], code: vec![], weights: vec![] };
     let mut weights = pack::Weights::default();
     for target in &options.targets {
         let start = Instant::now();

@@ -37,7 +37,9 @@ pub enum Error {
         error: lower::LowerError,
     },
     /// Phases that cannot be asked for in this order, or a form that cannot be read back.
-    #[error("cannot go from `{from}` to `{to}`: graphs can be read at canonicalize, optimize and schedule, and the flow only goes down")]
+    #[error(
+        "cannot go from `{from}` to `{to}`: graphs can be read at canonicalize, optimize and schedule, and the flow only goes down"
+    )]
     Order {
         /// The first phase.
         from: &'static str,

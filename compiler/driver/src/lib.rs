@@ -18,9 +18,9 @@ mod report;
 mod targets;
 
 pub use compile::{Compiled, Frontend, check, compile, compile_imported, import_model, load_model, optimize_graph};
-pub use inspect::{ModelDim, ModelInput, llvm_version};
-pub use phases::{Start, compile_graph_file, phase_text};
 pub use error::Error;
+pub use inspect::{ModelDim, ModelInput, llvm_version};
 pub use options::{Options, Phase};
+pub use phases::{Start, compile_graph_file, phase_text};
 pub use report::{Report, Timing};
 pub use targets::Target;

@@ -32,7 +32,8 @@ pub fn phase_text(start: Start<'_>, to: Phase, text: TextOptions, options: &Opti
         }
         Start::Graph(path, phase) => (read_graph(path)?, BTreeMap::new(), phase),
     };
-    let is_possible = first <= Phase::Schedule && first > Phase::Import && (to >= first || matches!(start, Start::Model(_)));
+    let is_possible =
+        first <= Phase::Schedule && first > Phase::Import && (to >= first || matches!(start, Start::Model(_)));
     if !is_possible {
         return Err(Error::Order { from: first.name(), to: to.name() });
     }

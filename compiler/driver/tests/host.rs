@@ -106,9 +106,11 @@ fn bias_scalar_and_channel_broadcasts() {
 fn symbolic_lengths_serve_any_size() {
     let (n, m) = (Dim::symbol("N"), Dim::symbol("M"));
     for (rows, columns) in [(1, 1), (3, 16), (2, 37)] {
-        check_symbolic(&[f32s(&[n.clone(), m.clone()]), f32s(&[m.clone()])], &[vec![rows, columns], vec![columns]], |b, x| {
-            b.binary(BinaryKind::Max, x[0], x[1])
-        });
+        check_symbolic(
+            &[f32s(&[n.clone(), m.clone()]), f32s(&[m.clone()])],
+            &[vec![rows, columns], vec![columns]],
+            |b, x| b.binary(BinaryKind::Max, x[0], x[1]),
+        );
     }
 }
 

@@ -111,11 +111,7 @@ impl Builder {
         format!(
             "{hint}_{}{}",
             self.graph.n_values(),
-            if self.n_fresh > 0 {
-                format!("_{}", self.n_fresh)
-            } else {
-                String::new()
-            }
+            if self.n_fresh > 0 { format!("_{}", self.n_fresh) } else { String::new() }
         )
     }
 
@@ -129,27 +125,18 @@ impl Builder {
     pub fn input(&mut self, name: &str, ty: TensorType) -> ValueId {
         let value = self.add_value(ty);
         self.graph.value_mut(value).name = Some(name.into());
-        self.graph.inputs.push(Port {
-            name: name.into(),
-            value,
-        });
+        self.graph.inputs.push(Port { name: name.into(), value });
         value
     }
 
     /// Makes a value a result of the graph.
     pub fn output(&mut self, name: &str, value: ValueId) {
-        self.graph.outputs.push(Port {
-            name: name.into(),
-            value,
-        });
+        self.graph.outputs.push(Port { name: name.into(), value });
     }
 
     /// Gives a value the name that it has in the model.
     pub fn name_value(&mut self, value: ValueId, name: &str) {
-        self.graph
-            .value_mut(value)
-            .name
-            .get_or_insert_with(|| name.into());
+        self.graph.value_mut(value).name.get_or_insert_with(|| name.into());
     }
 
     /// The finished graph.
@@ -194,22 +181,10 @@ impl Builder {
         self.push_node(op.into(), inputs, results, regions)
     }
 
-    fn push_node(
-        &mut self,
-        op: Op,
-        inputs: &[ValueId],
-        results: Vec<TensorType>,
-        regions: Vec<Graph>,
-    ) -> Vec<ValueId> {
+    fn push_node(&mut self, op: Op, inputs: &[ValueId], results: Vec<TensorType>, regions: Vec<Graph>) -> Vec<ValueId> {
         let outputs: Vec<ValueId> = results.into_iter().map(|ty| self.add_value(ty)).collect();
         let (inputs, loc) = (inputs.to_vec(), self.loc.clone());
-        self.graph.nodes.push(Node {
-            op,
-            inputs,
-            outputs: outputs.clone(),
-            regions,
-            loc,
-        });
+        self.graph.nodes.push(Node { op, inputs, outputs: outputs.clone(), regions, loc });
         outputs
     }
 
@@ -225,32 +200,16 @@ impl Builder {
     }
 
     /// A constant instead of an operation, where the result can be told now.
-    fn folded(
-        &mut self,
-        op: &Op,
-        inputs: &[ValueId],
-        types: &[TensorType],
-        results: &[TensorType],
-    ) -> Option<ValueId> {
+    fn folded(&mut self, op: &Op, inputs: &[ValueId], types: &[TensorType], results: &[TensorType]) -> Option<ValueId> {
         let [result] = results else { return None };
-        let shape = result
-            .static_shape()
-            .filter(|_| result.static_len().is_some_and(|n| n <= MAX_FOLDED_ELEMENTS))?;
+        let shape = result.static_shape().filter(|_| result.static_len().is_some_and(|n| n <= MAX_FOLDED_ELEMENTS))?;
         if matches!(op, Op::Constant(_))
             || op.is_impure()
-            || inputs.iter().any(|v| {
-                self.ty(*v)
-                    .num_elements()
-                    .as_const()
-                    .is_none_or(|n| n > 1 << 16)
-            })
+            || inputs.iter().any(|v| self.ty(*v).num_elements().as_const().is_none_or(|n| n > 1 << 16))
         {
             return None;
         }
-        let constants: Option<Vec<Tensor>> = inputs
-            .iter()
-            .map(|v| self.constant_of(*v).cloned())
-            .collect();
+        let constants: Option<Vec<Tensor>> = inputs.iter().map(|v| self.constant_of(*v).cloned()).collect();
         if let Some(constants) = constants.filter(|_| op.used_symbols().is_empty()) {
             let tensor = op.eval(&constants).ok()?.pop()?;
             return self.constant(tensor).ok();
@@ -258,29 +217,17 @@ impl Builder {
         let known: Vec<Option<&[Dim]>> = inputs.iter().map(|v| self.known(*v)).collect();
         let elements = contents::follow(op, types, &known, result)?;
         let values: Vec<i64> = elements.iter().map(Dim::as_const).collect::<Option<_>>()?;
-        self.constant(Tensor::build(result.dtype, shape, |idx| {
-            Scalar::Int(values[idx].into())
-        }))
-        .ok()
+        self.constant(Tensor::build(result.dtype, shape, |idx| Scalar::Int(values[idx].into()))).ok()
     }
 
     /// A constant.
     pub fn constant(&mut self, tensor: Tensor) -> Result<ValueId> {
-        self.emit(
-            ops::Constant {
-                value: Const(tensor),
-            },
-            &[],
-        )
+        self.emit(ops::Constant { value: Const(tensor) }, &[])
     }
 
     /// A rank-0 constant.
     pub fn scalar(&mut self, dtype: DType, value: f64) -> Result<ValueId> {
-        let scalar = if dtype.is_float() {
-            Scalar::Float(value)
-        } else {
-            Scalar::Int(value as i128)
-        };
+        let scalar = if dtype.is_float() { Scalar::Float(value) } else { Scalar::Int(value as i128) };
         self.constant(Tensor::scalar(dtype, scalar))
     }
 
@@ -303,38 +250,22 @@ impl Builder {
 
     /// Repeats a value to a shape; nothing is added where it has that shape already.
     pub fn broadcast(&mut self, x: ValueId, shape: Vec<Dim>) -> Result<ValueId> {
-        if self.shape(x) == shape {
-            Ok(x)
-        } else {
-            self.emit(ops::Broadcast { shape }, &[x])
-        }
+        if self.shape(x) == shape { Ok(x) } else { self.emit(ops::Broadcast { shape }, &[x]) }
     }
 
     /// Another shape for the same elements; nothing is added where it has that shape already.
     pub fn reshape(&mut self, x: ValueId, shape: Vec<Dim>) -> Result<ValueId> {
-        if self.shape(x) == shape {
-            Ok(x)
-        } else {
-            self.emit(ops::Reshape { shape }, &[x])
-        }
+        if self.shape(x) == shape { Ok(x) } else { self.emit(ops::Reshape { shape }, &[x]) }
     }
 
     /// A permutation of axes; nothing is added for the identity.
     pub fn transpose(&mut self, x: ValueId, perm: Vec<usize>) -> Result<ValueId> {
-        if perm.iter().copied().eq(0..self.rank(x)) {
-            Ok(x)
-        } else {
-            self.emit(ops::Transpose { perm }, &[x])
-        }
+        if perm.iter().copied().eq(0..self.rank(x)) { Ok(x) } else { self.emit(ops::Transpose { perm }, &[x]) }
     }
 
     /// Another element type; nothing is added where it has that type already.
     pub fn cast(&mut self, x: ValueId, to: DType) -> Result<ValueId> {
-        if self.dtype(x) == to {
-            Ok(x)
-        } else {
-            self.emit(ops::Cast { to, saturate: true }, &[x])
-        }
+        if self.dtype(x) == to { Ok(x) } else { self.emit(ops::Cast { to, saturate: true }, &[x]) }
     }
 
     /// The operands repeated to their common shape.
@@ -345,14 +276,10 @@ impl Builder {
         let mut shape = self.shape(*first).to_vec();
         for value in rest {
             let other = self.shape(*value).to_vec();
-            shape = broadcast_shapes(&shape, &other).ok_or_else(|| {
-                BuildError::Broadcast(self.ty(*first).clone(), self.ty(*value).clone())
-            })?;
+            shape = broadcast_shapes(&shape, &other)
+                .ok_or_else(|| BuildError::Broadcast(self.ty(*first).clone(), self.ty(*value).clone()))?;
         }
-        values
-            .iter()
-            .map(|v| self.broadcast(*v, shape.clone()))
-            .collect()
+        values.iter().map(|v| self.broadcast(*v, shape.clone())).collect()
     }
 
     /// A function of each element.
@@ -379,34 +306,16 @@ impl Builder {
     }
 
     /// The elements along some axes combined into one; the axes stay with size 1 if `keep`.
-    pub fn reduce(
-        &mut self,
-        kind: ReduceKind,
-        x: ValueId,
-        axes: &[usize],
-        keep: bool,
-    ) -> Result<ValueId> {
+    pub fn reduce(&mut self, kind: ReduceKind, x: ValueId, axes: &[usize], keep: bool) -> Result<ValueId> {
         let mut axes = axes.to_vec();
         axes.sort_unstable();
         axes.dedup();
         let kept = |(axis, dim): (usize, &Dim)| {
-            if axes.contains(&axis) {
-                Dim::from(1)
-            } else {
-                dim.clone()
-            }
+            if axes.contains(&axis) { Dim::from(1) } else { dim.clone() }
         };
         let shape: Vec<Dim> = self.shape(x).iter().enumerate().map(kept).collect();
-        let reduced = if axes.is_empty() {
-            x
-        } else {
-            self.emit(ops::Reduce { kind, axes }, &[x])?
-        };
-        if keep {
-            self.reshape(reduced, shape)
-        } else {
-            Ok(reduced)
-        }
+        let reduced = if axes.is_empty() { x } else { self.emit(ops::Reduce { kind, axes }, &[x])? };
+        if keep { self.reshape(reduced, shape) } else { Ok(reduced) }
     }
 
     /// `a + b` with broadcasting.
@@ -438,11 +347,7 @@ impl Builder {
 fn broadcast_shapes(a: &[Dim], b: &[Dim]) -> Option<Vec<Dim>> {
     let rank = a.len().max(b.len());
     let at = |shape: &[Dim], axis: usize| {
-        (axis + shape.len())
-            .checked_sub(rank)
-            .map_or(Dim::from(1), |idx| shape[idx].clone())
+        (axis + shape.len()).checked_sub(rank).map_or(Dim::from(1), |idx| shape[idx].clone())
     };
-    (0..rank)
-        .map(|axis| broadcast_dims(&at(a, axis), &at(b, axis)))
-        .collect()
+    (0..rank).map(|axis| broadcast_dims(&at(a, axis), &at(b, axis))).collect()
 }

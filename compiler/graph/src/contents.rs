@@ -12,10 +12,7 @@ const MAX_ELEMENTS: usize = 256;
 /// Whether an expression cannot be negative, given that symbols are sizes.
 pub fn is_non_negative(dim: &Dim) -> bool {
     let (terms, constant) = dim.parts();
-    constant >= 0
-        && terms
-            .iter()
-            .all(|(mono, coeff)| *coeff >= 0 && mono.iter().all(atom_is_non_negative))
+    constant >= 0 && terms.iter().all(|(mono, coeff)| *coeff >= 0 && mono.iter().all(atom_is_non_negative))
 }
 
 fn atom_is_non_negative(atom: &Atom) -> bool {
@@ -30,56 +27,32 @@ fn atom_is_non_negative(atom: &Atom) -> bool {
 }
 
 fn small_static(ty: &TensorType) -> Option<Vec<usize>> {
-    ty.static_shape()
-        .filter(|_| ty.static_len().is_some_and(|n| n <= MAX_ELEMENTS))
+    ty.static_shape().filter(|_| ty.static_len().is_some_and(|n| n <= MAX_ELEMENTS))
 }
 
 /// The elements of a node's single result, if they can be followed.
-pub(crate) fn follow(
-    op: &Op,
-    types: &[TensorType],
-    known: &[Option<&[Dim]>],
-    out: &TensorType,
-) -> Option<Vec<Dim>> {
+pub(crate) fn follow(op: &Op, types: &[TensorType], known: &[Option<&[Dim]>], out: &TensorType) -> Option<Vec<Dim>> {
     if !(out.dtype.is_int() || out.dtype == DType::Bool) {
         return None;
     }
     let shape = small_static(out)?;
     match op {
-        Op::Constant(constant) => Some(
-            constant
-                .value
-                .0
-                .to_ints()
-                .into_iter()
-                .map(Dim::from)
-                .collect(),
-        ),
+        Op::Constant(constant) => Some(constant.value.0.to_ints().into_iter().map(Dim::from).collect()),
         Op::Dims(dims) => Some(dims.values.clone()),
         Op::Reshape(_) => Some(known[0]?.to_vec()),
         Op::Cast(cast) if types[0].dtype.is_int() && matches!(cast.to, DType::I64 | DType::I32) => {
             Some(known[0]?.to_vec())
         }
         Op::Broadcast(_) | Op::Slice(_) | Op::Transpose(_) => moved(op, &types[0], known[0]?),
-        Op::Gather(_) | Op::GatherElements(_)
-            if known[1]?.iter().all(|d| d.as_const().is_some()) =>
-        {
+        Op::Gather(_) | Op::GatherElements(_) if known[1]?.iter().all(|d| d.as_const().is_some()) => {
             gathered(op, types, known[0]?, known[1]?)
         }
         Op::Concat(_) => concatenated(op, types, known),
-        Op::Binary(binary) => pairwise(known[0]?, known[1]?, |a, b| {
-            arithmetic(binary.kind, out.dtype, a, b)
-        }),
-        Op::Compare(compare) => {
-            pairwise(known[0]?, known[1]?, |a, b| comparison(compare.kind, a, b))
-        }
+        Op::Binary(binary) => pairwise(known[0]?, known[1]?, |a, b| arithmetic(binary.kind, out.dtype, a, b)),
+        Op::Compare(compare) => pairwise(known[0]?, known[1]?, |a, b| comparison(compare.kind, a, b)),
         Op::Select(_) => {
             let sides = pairwise(known[1]?, known[2]?, |a, b| Some(vec![a, b]))?;
-            known[0]?
-                .iter()
-                .zip(sides)
-                .map(|(c, ab)| Some(ab[usize::from(c.as_const()? == 0)].clone()))
-                .collect()
+            known[0]?.iter().zip(sides).map(|(c, ab)| Some(ab[usize::from(c.as_const()? == 0)].clone())).collect()
         }
         Op::Reduce(reduce) if reduce.axes.len() == types[0].rank() => {
             let elements = known[0]?.iter().cloned();
@@ -99,29 +72,17 @@ pub(crate) fn follow(
 
 /// Runs a data movement on positions, and picks the elements by them.
 fn moved(op: &Op, ty: &TensorType, elements: &[Dim]) -> Option<Vec<Dim>> {
-    let positions = Tensor::build(DType::I64, small_static(ty)?, |idx| {
-        Scalar::Int(idx as i128)
-    });
+    let positions = Tensor::build(DType::I64, small_static(ty)?, |idx| Scalar::Int(idx as i128));
     let picked = evaluated(op, &[positions])?;
-    picked
-        .into_iter()
-        .map(|p| elements.get(usize::try_from(p.as_const()?).ok()?).cloned())
-        .collect()
+    picked.into_iter().map(|p| elements.get(usize::try_from(p.as_const()?).ok()?).cloned()).collect()
 }
 
 fn gathered(op: &Op, types: &[TensorType], elements: &[Dim], indices: &[Dim]) -> Option<Vec<Dim>> {
-    let positions = Tensor::build(DType::I64, small_static(&types[0])?, |idx| {
-        Scalar::Int(idx as i128)
-    });
+    let positions = Tensor::build(DType::I64, small_static(&types[0])?, |idx| Scalar::Int(idx as i128));
     let at = |idx: usize| indices[idx].as_const().unwrap_or(0).into();
-    let indices = Tensor::build(DType::I64, small_static(&types[1])?, |idx| {
-        Scalar::Int(at(idx))
-    });
+    let indices = Tensor::build(DType::I64, small_static(&types[1])?, |idx| Scalar::Int(at(idx)));
     let picked = evaluated(op, &[positions, indices])?;
-    picked
-        .into_iter()
-        .map(|p| elements.get(usize::try_from(p.as_const()?).ok()?).cloned())
-        .collect()
+    picked.into_iter().map(|p| elements.get(usize::try_from(p.as_const()?).ok()?).cloned()).collect()
 }
 
 fn concatenated(op: &Op, types: &[TensorType], known: &[Option<&[Dim]>]) -> Option<Vec<Dim>> {
@@ -129,37 +90,20 @@ fn concatenated(op: &Op, types: &[TensorType], known: &[Option<&[Dim]>]) -> Opti
     let mut positions = Vec::new();
     for (ty, elements) in types.iter().zip(known) {
         let base = all.len();
-        positions.push(Tensor::build(DType::I64, small_static(ty)?, |idx| {
-            Scalar::Int((base + idx) as i128)
-        }));
+        positions.push(Tensor::build(DType::I64, small_static(ty)?, |idx| Scalar::Int((base + idx) as i128)));
         all.extend((*elements)?.iter().cloned());
     }
     let picked = evaluated(op, &positions)?;
-    picked
-        .into_iter()
-        .map(|p| all.get(usize::try_from(p.as_const()?).ok()?).cloned())
-        .collect()
+    picked.into_iter().map(|p| all.get(usize::try_from(p.as_const()?).ok()?).cloned()).collect()
 }
 
 fn evaluated(op: &Op, inputs: &[Tensor]) -> Option<Vec<Dim>> {
     let results = op.eval(inputs).ok()?;
-    Some(
-        results
-            .first()?
-            .to_ints()
-            .into_iter()
-            .map(Dim::from)
-            .collect(),
-    )
+    Some(results.first()?.to_ints().into_iter().map(Dim::from).collect())
 }
 
 fn pairwise<T>(a: &[Dim], b: &[Dim], f: impl Fn(Dim, Dim) -> Option<T>) -> Option<Vec<T>> {
-    (a.len() == b.len()).then(|| {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| f(a.clone(), b.clone()))
-            .collect()
-    })?
+    (a.len() == b.len()).then(|| a.iter().zip(b).map(|(a, b)| f(a.clone(), b.clone())).collect())?
 }
 
 fn arithmetic(kind: BinaryKind, dtype: DType, a: Dim, b: Dim) -> Option<Dim> {

@@ -37,19 +37,12 @@ pub fn evaluate(graph: &Graph, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalFai
 }
 
 /// The same, showing every value to an observer on the way: inputs and results of nodes, those inside regions included.
-pub fn evaluate_with(
-    graph: &Graph,
-    inputs: &[Tensor],
-    observer: &mut Observer,
-) -> Result<Vec<Tensor>, EvalFailure> {
+pub fn evaluate_with(graph: &Graph, inputs: &[Tensor], observer: &mut Observer) -> Result<Vec<Tensor>, EvalFailure> {
     run(graph, inputs, SymbolValues::default(), observer)
 }
 
 fn failure(loc: &Loc, message: impl Into<String>) -> EvalFailure {
-    EvalFailure {
-        loc: loc.clone(),
-        message: message.into(),
-    }
+    EvalFailure { loc: loc.clone(), message: message.into() }
 }
 
 /// Runs a graph or a region. `symbols` holds what the outside has defined; what this graph defines stays in it.
@@ -68,11 +61,7 @@ fn run(
     }
     let last_uses = last_uses(graph);
     for (idx, node) in graph.nodes.iter().enumerate() {
-        let operands = node
-            .inputs
-            .iter()
-            .map(|v| get(&values, *v, &node.loc))
-            .collect::<Result<Vec<Tensor>, _>>()?;
+        let operands = node.inputs.iter().map(|v| get(&values, *v, &node.loc)).collect::<Result<Vec<Tensor>, _>>()?;
         for value in last_uses[idx].iter() {
             values[value.index()] = None;
         }
@@ -83,19 +72,12 @@ fn run(
         }
     }
     let outputs = graph.outputs.iter();
-    outputs
-        .map(|port| get(&values, port.value, &Loc::Unknown))
-        .collect()
+    outputs.map(|port| get(&values, port.value, &Loc::Unknown)).collect()
 }
 
 fn get(values: &[Option<Tensor>], value: ValueId, loc: &Loc) -> Result<Tensor, EvalFailure> {
     let tensor = values.get(value.index()).and_then(Option::as_ref);
-    tensor.cloned().ok_or_else(|| {
-        failure(
-            loc,
-            format!("value {} is used before it is defined", value.0),
-        )
-    })
+    tensor.cloned().ok_or_else(|| failure(loc, format!("value {} is used before it is defined", value.0)))
 }
 
 /// For each node, the values that nothing needs once it has its operands.
@@ -133,10 +115,7 @@ fn run_node(
         }
     };
     if let (Op::Bind(op), [x]) = (&node.op, &operands[..]) {
-        op.symbols
-            .iter()
-            .zip(x.to_ints())
-            .for_each(|(name, value)| symbols.define(name, value));
+        op.symbols.iter().zip(x.to_ints()).for_each(|(name, value)| symbols.define(name, value));
     }
     let types: Vec<&TensorType> = node.outputs.iter().map(|v| graph.ty(*v)).collect();
     symbols.bind_results(&node.loc, &node.op.defined_symbols(), &types, &results)?;
@@ -144,21 +123,10 @@ fn run_node(
 }
 
 /// The only element of an operand that must be a scalar of this type.
-fn scalar(
-    node: &Node,
-    operands: &[Tensor],
-    at: usize,
-    dtype: DType,
-) -> Result<Scalar, EvalFailure> {
+fn scalar(node: &Node, operands: &[Tensor], at: usize, dtype: DType) -> Result<Scalar, EvalFailure> {
     match operands.get(at) {
         Some(x) if x.dtype() == dtype && x.len() == 1 => Ok(x.get(0)),
-        _ => Err(failure(
-            &node.loc,
-            format!(
-                "operand {at} of `{}` is not a scalar of type {dtype}",
-                node.op.name()
-            ),
-        )),
+        _ => Err(failure(&node.loc, format!("operand {at} of `{}` is not a scalar of type {dtype}", node.op.name()))),
     }
 }
 
@@ -170,9 +138,7 @@ fn run_if(
 ) -> Result<Vec<Tensor>, EvalFailure> {
     let condition = scalar(node, operands, 0, DType::Bool)?.as_bool();
     match (&node.regions[..], condition) {
-        ([region, _], true) | ([_, region], false) => {
-            run(region, &operands[1..], symbols.clone(), observer)
-        }
+        ([region, _], true) | ([_, region], false) => run(region, &operands[1..], symbols.clone(), observer),
         _ => Err(failure(&node.loc, "`if` takes two regions")),
     }
 }
@@ -197,19 +163,13 @@ fn run_loop(
     let mut slices: Vec<Vec<Tensor>> = vec![Vec::new(); region.outputs.len() - 1 - n_carried];
     let mut trip = 0;
     while trip < most && go_on.as_bool() {
-        let mut inputs = vec![
-            Tensor::scalar(DType::I64, Scalar::Int(trip)),
-            Tensor::scalar(DType::Bool, go_on),
-        ];
+        let mut inputs = vec![Tensor::scalar(DType::I64, Scalar::Int(trip)), Tensor::scalar(DType::Bool, go_on)];
         inputs.append(&mut carried);
         inputs.extend_from_slice(captured);
         let mut results = run(region, &inputs, symbols.clone(), observer)?;
         go_on = scalar(node, &results, 0, DType::Bool)?;
         let stacked = results.split_off(1 + n_carried);
-        stacked
-            .into_iter()
-            .zip(&mut slices)
-            .for_each(|(slice, all)| all.push(slice));
+        stacked.into_iter().zip(&mut slices).for_each(|(slice, all)| all.push(slice));
         carried = results.split_off(1);
         trip += 1;
     }
@@ -221,31 +181,16 @@ fn run_loop(
 }
 
 /// The slices along a new first axis; of no slices, sizes that only a trip would tell are 0.
-fn stack(
-    node: &Node,
-    ty: &TensorType,
-    slices: Vec<Tensor>,
-    symbols: &SymbolValues,
-) -> Result<Tensor, EvalFailure> {
+fn stack(node: &Node, ty: &TensorType, slices: Vec<Tensor>, symbols: &SymbolValues) -> Result<Tensor, EvalFailure> {
     let size = |dim: &Dim| symbols.eval(dim).and_then(|d| usize::try_from(d).ok());
     let slice = match slices.first() {
         Some(first) => first.shape().to_vec(),
         None => ty.shape.iter().map(|d| size(d).unwrap_or(0)).collect(),
     };
-    if slices
-        .iter()
-        .any(|s| s.shape() != slice || s.dtype() != ty.dtype)
-    {
-        return Err(failure(
-            &node.loc,
-            "the trips of a loop give slices of different types",
-        ));
+    if slices.iter().any(|s| s.shape() != slice || s.dtype() != ty.dtype) {
+        return Err(failure(&node.loc, "the trips of a loop give slices of different types"));
     }
     let shape = [&[slices.len()], &slice[..]].concat();
-    let bytes: Vec<u8> = slices
-        .iter()
-        .flat_map(|s| s.bytes().iter().copied())
-        .collect();
-    Tensor::from_bytes(ty.dtype, shape, bytes.into())
-        .map_err(|error| failure(&node.loc, error.to_string()))
+    let bytes: Vec<u8> = slices.iter().flat_map(|s| s.bytes().iter().copied()).collect();
+    Tensor::from_bytes(ty.dtype, shape, bytes.into()).map_err(|error| failure(&node.loc, error.to_string()))
 }

@@ -65,10 +65,7 @@ pub struct Graph {
 impl Graph {
     /// An empty graph.
     pub fn new(name: impl Into<String>) -> Self {
-        Graph {
-            name: name.into(),
-            ..Graph::default()
-        }
+        Graph { name: name.into(), ..Graph::default() }
     }
 
     /// Makes a value of this type.
@@ -111,9 +108,7 @@ impl Graph {
     pub fn producers(&self) -> Vec<Option<usize>> {
         let mut producers = vec![None; self.values.len()];
         for (idx, node) in self.nodes.iter().enumerate() {
-            node.outputs
-                .iter()
-                .for_each(|v| producers[v.index()] = Some(idx));
+            node.outputs.iter().for_each(|v| producers[v.index()] = Some(idx));
         }
         producers
     }
@@ -135,9 +130,7 @@ impl Graph {
     /// The content of a value that a constant defines. Linear in the graph: for many questions make a table by [`Graph::constants`].
     pub fn constant(&self, value: ValueId) -> Option<&Tensor> {
         self.nodes.iter().find_map(|node| match &node.op {
-            Op::Constant(ops::Constant {
-                value: Const(tensor),
-            }) if node.outputs[0] == value => Some(tensor),
+            Op::Constant(ops::Constant { value: Const(tensor) }) if node.outputs[0] == value => Some(tensor),
             _ => None,
         })
     }
@@ -146,10 +139,7 @@ impl Graph {
     pub fn constants(&self) -> Vec<Option<&Tensor>> {
         let mut constants = vec![None; self.values.len()];
         for node in &self.nodes {
-            if let Op::Constant(ops::Constant {
-                value: Const(tensor),
-            }) = &node.op
-            {
+            if let Op::Constant(ops::Constant { value: Const(tensor) }) = &node.op {
                 constants[node.outputs[0].index()] = Some(tensor);
             }
         }
@@ -158,9 +148,6 @@ impl Graph {
 
     /// The number of nodes, those in regions included.
     pub fn n_nodes(&self) -> usize {
-        self.nodes
-            .iter()
-            .map(|node| 1 + node.regions.iter().map(Graph::n_nodes).sum::<usize>())
-            .sum()
+        self.nodes.iter().map(|node| 1 + node.regions.iter().map(Graph::n_nodes).sum::<usize>()).sum()
     }
 }

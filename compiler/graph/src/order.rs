@@ -9,21 +9,13 @@ use tensor::Symbol;
 fn needed_symbols(graph: &Graph, node: &Node) -> BTreeSet<Symbol> {
     let mut out = node.op.used_symbols();
     for value in &node.outputs {
-        graph
-            .ty(*value)
-            .shape
-            .iter()
-            .for_each(|dim| dim.symbols(&mut out));
+        graph.ty(*value).shape.iter().for_each(|dim| dim.symbols(&mut out));
     }
     let mut all: BTreeSet<Symbol> = out.into_iter().collect();
     for region in &node.regions {
         let mut defined = BTreeSet::new();
         for inner in &region.nodes {
-            all.extend(
-                needed_symbols(region, inner)
-                    .into_iter()
-                    .filter(|s| !defined.contains(s)),
-            );
+            all.extend(needed_symbols(region, inner).into_iter().filter(|s| !defined.contains(s)));
             defined.extend(inner.op.defined_symbols());
         }
     }
@@ -36,9 +28,7 @@ fn needed_symbols(graph: &Graph, node: &Node) -> BTreeSet<Symbol> {
 /// For each symbol that a node of the graph defines, that node.
 fn symbol_definers(graph: &Graph) -> BTreeMap<Symbol, usize> {
     let nodes = graph.nodes.iter().enumerate();
-    nodes
-        .flat_map(|(idx, node)| node.op.defined_symbols().into_iter().map(move |s| (s, idx)))
-        .collect()
+    nodes.flat_map(|(idx, node)| node.op.defined_symbols().into_iter().map(move |s| (s, idx))).collect()
 }
 
 /// For each node, the nodes that must run before it.
@@ -48,9 +38,7 @@ fn dependencies(graph: &Graph) -> Vec<BTreeSet<usize>> {
     let of_node = |node: &Node| -> BTreeSet<usize> {
         let values = node.inputs.iter().filter_map(|v| producers[v.index()]);
         let symbols = needed_symbols(graph, node);
-        values
-            .chain(symbols.iter().filter_map(|s| definers.get(s).copied()))
-            .collect()
+        values.chain(symbols.iter().filter_map(|s| definers.get(s).copied())).collect()
     };
     graph.nodes.iter().map(of_node).collect()
 }
@@ -86,14 +74,8 @@ pub fn sort(graph: &mut Graph) -> bool {
             }
         }
     }
-    let mut nodes: Vec<Option<Node>> = std::mem::take(&mut graph.nodes)
-        .into_iter()
-        .map(Some)
-        .collect();
-    graph.nodes = order
-        .into_iter()
-        .filter_map(|idx| nodes[idx].take())
-        .collect();
+    let mut nodes: Vec<Option<Node>> = std::mem::take(&mut graph.nodes).into_iter().map(Some).collect();
+    graph.nodes = order.into_iter().filter_map(|idx| nodes[idx].take()).collect();
     true
 }
 
@@ -103,18 +85,10 @@ pub fn eliminate_dead(graph: &mut Graph) {
     let producers = graph.producers();
     let definers = symbol_definers(graph);
     let mut live = vec![false; graph.nodes.len()];
-    let mut work: Vec<usize> = graph
-        .outputs
-        .iter()
-        .filter_map(|port| producers[port.value.index()])
-        .collect();
+    let mut work: Vec<usize> = graph.outputs.iter().filter_map(|port| producers[port.value.index()]).collect();
     for port in &graph.outputs {
         let mut symbols = Vec::new();
-        graph
-            .ty(port.value)
-            .shape
-            .iter()
-            .for_each(|dim| dim.symbols(&mut symbols));
+        graph.ty(port.value).shape.iter().for_each(|dim| dim.symbols(&mut symbols));
         work.extend(symbols.iter().filter_map(|s| definers.get(s)));
     }
     while let Some(idx) = work.pop() {
@@ -124,9 +98,5 @@ pub fn eliminate_dead(graph: &mut Graph) {
     }
     let mut keep = live.into_iter();
     graph.nodes.retain(|_| keep.next().unwrap_or(false));
-    graph
-        .nodes
-        .iter_mut()
-        .flat_map(|node| &mut node.regions)
-        .for_each(eliminate_dead);
+    graph.nodes.iter_mut().flat_map(|node| &mut node.regions).for_each(eliminate_dead);
 }

@@ -49,11 +49,7 @@ pub fn parse(text: &str, file: &str) -> Result<Graph> {
 
 /// The same, with a source for the content of elided constants.
 pub fn parse_with(text: &str, file: &str, resolver: &Resolver) -> Result<Graph> {
-    let mut parser = Parser {
-        scanner: Scanner::new(text, file),
-        resolver,
-        depth: 0,
-    };
+    let mut parser = Parser { scanner: Scanner::new(text, file), resolver, depth: 0 };
     let graph = parser.graph()?;
     match parser.scanner.peek() {
         None => Ok(graph),
@@ -80,10 +76,7 @@ impl Parser<'_> {
     fn graph(&mut self) -> Result<Graph> {
         self.scanner.expect("graph")?;
         self.scanner.expect("@")?;
-        let mut scope = Scope {
-            graph: Graph::new(self.scanner.word("a graph's name")?),
-            values: BTreeMap::new(),
-        };
+        let mut scope = Scope { graph: Graph::new(self.scanner.word("a graph's name")?), values: BTreeMap::new() };
         self.scanner.expect("(")?;
         let mut more = self.scanner.peek() == Some('%');
         while more {
@@ -139,9 +132,7 @@ impl Parser<'_> {
         let digits = self.scanner.run(|c| c.is_ascii_digit());
         if !digits.is_empty() {
             let number = digits.parse();
-            return number
-                .map(|n| (None, n))
-                .map_err(|_| self.scanner.error(at, "the number of a value is too large"));
+            return number.map(|n| (None, n)).map_err(|_| self.scanner.error(at, "the number of a value is too large"));
         }
         let name = self.scanner.word("a value's name")?;
         if !self.scanner.eat("#") {
@@ -153,13 +144,7 @@ impl Parser<'_> {
         }
     }
 
-    fn define(
-        &mut self,
-        scope: &mut Scope,
-        at: usize,
-        reference: Reference,
-        ty: TensorType,
-    ) -> Result<ValueId> {
+    fn define(&mut self, scope: &mut Scope, at: usize, reference: Reference, ty: TensorType) -> Result<ValueId> {
         let value = scope.graph.add_value(ty, reference.0.clone());
         match scope.values.insert(reference, value) {
             None => Ok(value),
@@ -206,13 +191,7 @@ impl Parser<'_> {
             .zip(types)
             .map(|((at, reference), ty)| self.define(scope, at, reference, ty))
             .collect::<Result<Vec<ValueId>>>()?;
-        scope.graph.nodes.push(Node {
-            op,
-            inputs,
-            outputs,
-            regions,
-            loc,
-        });
+        scope.graph.nodes.push(Node { op, inputs, outputs, regions, loc });
         Ok(())
     }
 
@@ -264,10 +243,8 @@ impl Parser<'_> {
     pub(crate) fn ty(&mut self) -> Result<TensorType> {
         let at = self.scanner.position();
         let name = self.scanner.name("a type")?;
-        let dtype: DType = name.parse().map_err(|_| {
-            self.scanner
-                .error(at, format!("unknown element type `{name}`"))
-        })?;
+        let dtype: DType =
+            name.parse().map_err(|_| self.scanner.error(at, format!("unknown element type `{name}`")))?;
         self.scanner.expect("[")?;
         let mut shape = Vec::new();
         while !self.scanner.eat("]") {
@@ -296,11 +273,7 @@ impl Parser<'_> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             let message = format!("regions are nested more than {MAX_DEPTH} deep");
-            return Err(Diagnostic::error(
-                Code::Limit,
-                self.scanner.loc(at),
-                message,
-            ));
+            return Err(Diagnostic::error(Code::Limit, self.scanner.loc(at), message));
         }
         while !self.scanner.eat("}") {
             regions.push(self.graph()?);
@@ -327,12 +300,9 @@ impl Parser<'_> {
             }
             None if n_results == 0 => vec![],
             None => {
-                let operands: Vec<TensorType> =
-                    inputs.iter().map(|v| scope.graph.ty(*v).clone()).collect();
+                let operands: Vec<TensorType> = inputs.iter().map(|v| scope.graph.ty(*v).clone()).collect();
                 let types = op.infer(&operands);
-                types.map_err(|error| {
-                    Diagnostic::error(Code::Type, self.scanner.loc(at), error.to_string())
-                })?
+                types.map_err(|error| Diagnostic::error(Code::Type, self.scanner.loc(at), error.to_string()))?
             }
         };
         if types.len() != n_results {
@@ -340,9 +310,7 @@ impl Parser<'_> {
             return Err(self.scanner.error(at, message));
         }
         if !types.iter().all(|ty| is_modest(&ty.shape)) {
-            return Err(self
-                .scanner
-                .error(at, "the shape of a result is too complex"));
+            return Err(self.scanner.error(at, "the shape of a result is too complex"));
         }
         Ok(types)
     }
@@ -384,11 +352,7 @@ impl Parser<'_> {
                 let name = self.scanner.quoted()?;
                 Loc::node(model.into(), index, name, self.scanner.quoted()?)
             }
-            "text" => Loc::Text {
-                file: self.scanner.quoted()?.into(),
-                line: self.number()?,
-                column: self.number()?,
-            },
+            "text" => Loc::Text { file: self.scanner.quoted()?.into(), line: self.number()?, column: self.number()? },
             _ => return Err(self.scanner.error(at, "unknown kind of location")),
         })
     }
@@ -396,17 +360,13 @@ impl Parser<'_> {
     fn number<T: std::str::FromStr>(&mut self) -> Result<T> {
         let at = self.scanner.position();
         let digits = self.scanner.run(|c| c.is_ascii_digit());
-        digits
-            .parse()
-            .map_err(|_| self.scanner.error(at, "expected a number"))
+        digits.parse().map_err(|_| self.scanner.error(at, "expected a number"))
     }
 }
 
 /// Whether arithmetic on a shape stays small: a product of sums has as many terms as the product of their numbers.
 pub(crate) fn is_modest(shape: &[Dim]) -> bool {
     let terms = |dim: &Dim| dim.parts().0.len() + usize::from(dim.parts().1 != 0);
-    let product = shape
-        .iter()
-        .try_fold(1usize, |all, dim| all.checked_mul(terms(dim).max(1)));
+    let product = shape.iter().try_fold(1usize, |all, dim| all.checked_mul(terms(dim).max(1)));
     shape.len() <= MAX_RANK && product.is_some_and(|n| n <= MAX_TERMS)
 }

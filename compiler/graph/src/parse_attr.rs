@@ -60,9 +60,7 @@ impl Raw {
             Raw::Tensor(tensor) => vec![Attr::Tensor(Const(tensor.clone()))],
             Raw::List(items) => [
                 all(items, |raw| raw.atom()?.parse().ok()).map(Attr::Ints),
-                all(items, |raw| dim(raw.atom()?))
-                    .filter(|dims| is_modest(dims))
-                    .map(Attr::Dims),
+                all(items, |raw| dim(raw.atom()?)).filter(|dims| is_modest(dims)).map(Attr::Dims),
                 all(items, Raw::word).map(Attr::Words),
             ]
             .into_iter()
@@ -99,16 +97,9 @@ impl Raw {
 }
 
 /// The operator of a printed name with its attributes.
-pub(crate) fn operator(
-    scanner: &Scanner,
-    at: usize,
-    name: &str,
-    raw: Vec<(usize, String, Raw)>,
-) -> Result<Op> {
-    let mut candidates: Vec<(usize, String, Vec<Attr>)> = raw
-        .into_iter()
-        .map(|(at, name, raw)| (at, name, raw.candidates()))
-        .collect();
+pub(crate) fn operator(scanner: &Scanner, at: usize, name: &str, raw: Vec<(usize, String, Raw)>) -> Result<Op> {
+    let mut candidates: Vec<(usize, String, Vec<Attr>)> =
+        raw.into_iter().map(|(at, name, raw)| (at, name, raw.candidates())).collect();
     let elementwise = [
         ("unary", UnaryKind::ALL.iter().any(|k| k.word() == name)),
         ("binary", BinaryKind::ALL.iter().any(|k| k.word() == name)),
@@ -123,19 +114,14 @@ pub(crate) fn operator(
         if let Some((at, name, _)) = candidates.iter().find(|(_, _, kinds)| kinds.is_empty()) {
             return Err(scanner.error(*at, format!("bad value of attribute `{name}`")));
         }
-        let attrs: Vec<(String, Attr)> = candidates
-            .iter()
-            .map(|(_, name, kinds)| (name.clone(), kinds[0].clone()))
-            .collect();
+        let attrs: Vec<(String, Attr)> =
+            candidates.iter().map(|(_, name, kinds)| (name.clone(), kinds[0].clone())).collect();
         let error = match Op::from_attrs(family, &attrs) {
             None => return Err(scanner.error(at, format!("unknown operator `{name}`"))),
             Some(Ok(op)) => return known_only(scanner, op, &candidates),
             Some(Err(error)) => error,
         };
-        match candidates
-            .iter_mut()
-            .find(|(_, name, _)| *name == error.name)
-        {
+        match candidates.iter_mut().find(|(_, name, _)| *name == error.name) {
             None => return Err(scanner.error(at, format!("{name}: {error}"))),
             Some((_, _, kinds)) => {
                 kinds.remove(0);
@@ -146,9 +132,7 @@ pub(crate) fn operator(
 
 fn known_only(scanner: &Scanner, op: Op, given: &[(usize, String, Vec<Attr>)]) -> Result<Op> {
     let attrs = op.attrs();
-    let unknown = given
-        .iter()
-        .find(|(_, name, _)| !attrs.iter().any(|(known, _)| known == name));
+    let unknown = given.iter().find(|(_, name, _)| !attrs.iter().any(|(known, _)| known == name));
     match unknown {
         None => Ok(op),
         Some((at, name, _)) => {
@@ -195,8 +179,7 @@ impl Parser<'_> {
         let at = self.scanner.position();
         let ty = self.ty()?;
         let (dtype, shape) = (ty.dtype, ty.static_shape());
-        let shape =
-            shape.ok_or_else(|| self.scanner.error(at, "a constant's shape has symbols"))?;
+        let shape = shape.ok_or_else(|| self.scanner.error(at, "a constant's shape has symbols"))?;
         if self.scanner.eat("elided") {
             return self.elided(at, dtype, shape);
         }
@@ -209,10 +192,7 @@ impl Parser<'_> {
             let at = self.scanner.position();
             let text = self.scanner.expression();
             let element = element(dtype, text);
-            let element = element.ok_or_else(|| {
-                self.scanner
-                    .error(at, format!("`{text}` is not of type {dtype}"))
-            })?;
+            let element = element.ok_or_else(|| self.scanner.error(at, format!("`{text}` is not of type {dtype}")))?;
             bytes.extend_from_slice(&element[..dtype.size()]);
         }
         let tensor = Tensor::from_bytes(dtype, shape, bytes.into());
@@ -225,13 +205,11 @@ impl Parser<'_> {
         self.scanner.expect(")")?;
         let elided = Elided { dtype, shape, hash };
         let found = (self.resolver)(&elided);
-        found
-            .filter(|t| t.dtype() == elided.dtype && t.shape() == elided.shape)
-            .ok_or_else(|| {
-                let message = format!("the content of constant {} is not in the text", elided.hash);
-                let error = self.scanner.error(at, message);
-                error.note("print the graph without eliding, or give the model that it comes from")
-            })
+        found.filter(|t| t.dtype() == elided.dtype && t.shape() == elided.shape).ok_or_else(|| {
+            let message = format!("the content of constant {} is not in the text", elided.hash);
+            let error = self.scanner.error(at, message);
+            error.note("print the graph without eliding, or give the model that it comes from")
+        })
     }
 }
 

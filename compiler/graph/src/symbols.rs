@@ -32,12 +32,7 @@ impl SymbolValues {
         if types.len() != inputs.len() {
             return Err(EvalFailure {
                 loc: Loc::Unknown,
-                message: format!(
-                    "graph `{}` takes {} inputs and not {}",
-                    graph.name,
-                    types.len(),
-                    inputs.len()
-                ),
+                message: format!("graph `{}` takes {} inputs and not {}", graph.name, types.len(), inputs.len()),
             });
         }
         for (ty, input) in types.iter().zip(inputs) {
@@ -64,11 +59,7 @@ impl SymbolValues {
         if types.len() != results.len() {
             return Err(EvalFailure {
                 loc: loc.clone(),
-                message: format!(
-                    "{} results where {} are declared",
-                    results.len(),
-                    types.len()
-                ),
+                message: format!("{} results where {} are declared", results.len(), types.len()),
             });
         }
         let mut open: Vec<&Symbol> = defined.iter().collect();
@@ -87,13 +78,7 @@ impl SymbolValues {
     }
 
     /// Whether a tensor is of a type, now that symbols have values.
-    fn check(
-        &self,
-        loc: &Loc,
-        what: &str,
-        ty: &TensorType,
-        tensor: &Tensor,
-    ) -> Result<(), EvalFailure> {
+    fn check(&self, loc: &Loc, what: &str, ty: &TensorType, tensor: &Tensor) -> Result<(), EvalFailure> {
         let mut dims = ty.shape.iter().zip(tensor.shape());
         let fits = tensor.dtype() == ty.dtype
             && tensor.rank() == ty.rank()
@@ -110,14 +95,7 @@ impl SymbolValues {
                 None => format!("{} is not known", s.name()),
             })
             .collect();
-        let hint = if known.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", known.join(", "))
-        };
-        Err(EvalFailure {
-            loc: loc.clone(),
-            message: format!("{what} is {} and not {ty}{hint}", tensor.ty()),
-        })
+        let hint = if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) };
+        Err(EvalFailure { loc: loc.clone(), message: format!("{what} is {} and not {ty}{hint}", tensor.ty()) })
     }
 }

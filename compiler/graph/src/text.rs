@@ -34,10 +34,7 @@ pub struct TextOptions {
 
 impl Default for TextOptions {
     fn default() -> Self {
-        TextOptions {
-            locs: false,
-            max_elements: 64,
-        }
+        TextOptions { locs: false, max_elements: 64 }
     }
 }
 
@@ -175,17 +172,11 @@ fn printed_attrs(op: &Op) -> Vec<(&'static str, Attr)> {
 /// Whether a text can stand without quotes.
 pub(crate) fn is_plain(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
 }
 
 fn word(text: &str) -> String {
-    if is_plain(text) {
-        text.into()
-    } else {
-        quoted(text)
-    }
+    if is_plain(text) { text.into() } else { quoted(text) }
 }
 
 fn quoted(text: &str) -> String {
@@ -228,11 +219,7 @@ fn float_attr(v: f64) -> String {
 }
 
 fn float_text(v: f64) -> String {
-    if v.is_nan() {
-        "nan".into()
-    } else {
-        format!("{v:?}")
-    }
+    if v.is_nan() { "nan".into() } else { format!("{v:?}") }
 }
 
 fn tensor_text(tensor: &Tensor, options: TextOptions) -> String {
@@ -240,11 +227,8 @@ fn tensor_text(tensor: &Tensor, options: TextOptions) -> String {
     if tensor.len() > options.max_elements {
         return format!("{ty} elided({})", content_hash(tensor));
     }
-    let elements: Vec<String> = tensor
-        .bytes()
-        .chunks_exact(tensor.dtype().size())
-        .map(|bytes| element_text(tensor.dtype(), bytes))
-        .collect();
+    let elements: Vec<String> =
+        tensor.bytes().chunks_exact(tensor.dtype().size()).map(|bytes| element_text(tensor.dtype(), bytes)).collect();
     format!("{ty} [{}]", elements.join(", "))
 }
 
@@ -275,10 +259,7 @@ fn element_text(dtype: DType, bytes: &[u8]) -> String {
     if again[..bytes.len()] == *bytes {
         return text;
     }
-    let bits = bytes
-        .iter()
-        .rev()
-        .fold(0u64, |sum, b| sum << 8 | u64::from(*b));
+    let bits = bytes.iter().rev().fold(0u64, |sum, b| sum << 8 | u64::from(*b));
     format!("{bits:#x}")
 }
 
@@ -286,13 +267,9 @@ fn loc_text(loc: &Loc) -> String {
     match loc {
         Loc::Unknown => "unknown".into(),
         Loc::File(file) => format!("file {}", quoted(file)),
-        Loc::Node(node) => format!(
-            "node {} {} {} {}",
-            quoted(&node.model),
-            node.index,
-            quoted(&node.name),
-            quoted(&node.op_type)
-        ),
+        Loc::Node(node) => {
+            format!("node {} {} {} {}", quoted(&node.model), node.index, quoted(&node.name), quoted(&node.op_type))
+        }
         Loc::Text { file, line, column } => format!("text {} {line} {column}", quoted(file)),
         Loc::Fused(parts) => {
             let parts: Vec<String> = parts.iter().map(loc_text).collect();

@@ -16,12 +16,7 @@ pub(crate) struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str, file: &str) -> Self {
         let newlines = text.match_indices('\n').map(|(at, _)| at + 1);
-        Scanner {
-            text,
-            at: 0,
-            file: file.into(),
-            line_starts: std::iter::once(0).chain(newlines).collect(),
-        }
+        Scanner { text, at: 0, file: file.into(), line_starts: std::iter::once(0).chain(newlines).collect() }
     }
 
     fn rest(&self) -> &'a str {

@@ -74,11 +74,7 @@ fn check(graph: &Graph, form: Form, outside: &BTreeSet<Symbol>, out: &mut Vec<Vi
 }
 
 fn broken(rule: &'static str, loc: &Loc, message: impl Into<String>) -> Violation {
-    Violation {
-        rule,
-        loc: loc.clone(),
-        message: message.into(),
-    }
+    Violation { rule, loc: loc.clone(), message: message.into() }
 }
 
 fn definitions(graph: &Graph, out: &mut Vec<Violation>) {
@@ -90,11 +86,7 @@ fn definitions(graph: &Graph, out: &mut Vec<Violation>) {
             Some(true) => "is defined twice",
             Some(false) => return,
         };
-        out.push(broken(
-            "defined-once",
-            loc,
-            format!("value {} {message}", value.0),
-        ));
+        out.push(broken("defined-once", loc, format!("value {} {message}", value.0)));
     };
     for port in &graph.inputs {
         define(port.value, &Loc::Unknown, out);
@@ -122,9 +114,7 @@ fn may_equal(a: &TensorType, b: &TensorType) -> bool {
         let difference = (a.clone() - b.clone()).as_const();
         difference.is_none_or(|d| d == 0)
     };
-    a.dtype == b.dtype
-        && a.rank() == b.rank()
-        && a.shape.iter().zip(&b.shape).all(|(a, b)| dims(a, b))
+    a.dtype == b.dtype && a.rank() == b.rank() && a.shape.iter().zip(&b.shape).all(|(a, b)| dims(a, b))
 }
 
 fn node_types(graph: &Graph, values: &[ValueId]) -> Vec<TensorType> {
@@ -154,11 +144,7 @@ fn same_types(
 ) {
     let name = node.op.name();
     if expected.len() != actual.len() {
-        let message = format!(
-            "`{name}` has {} {what}s and not {}",
-            actual.len(),
-            expected.len()
-        );
+        let message = format!("`{name}` has {} {what}s and not {}", actual.len(), expected.len());
         out.push(broken(rule, &node.loc, message));
         return;
     }
@@ -183,10 +169,7 @@ fn regions(graph: &Graph, out: &mut Vec<Violation>) {
             out.push(broken("regions", &node.loc, message));
             continue;
         }
-        let (operands, results) = (
-            node_types(graph, &node.inputs),
-            node_types(graph, &node.outputs),
-        );
+        let (operands, results) = (node_types(graph, &node.inputs), node_types(graph, &node.outputs));
         match &node.op {
             Op::If(_) => if_regions(node, &operands, &results, out),
             Op::Loop(op) => loop_region(node, op.n_carried, &operands, &results, out),
@@ -197,31 +180,16 @@ fn regions(graph: &Graph, out: &mut Vec<Violation>) {
 
 fn port_types(region: &Graph, ports: &[crate::Port]) -> Option<Vec<TensorType>> {
     let inside = |port: &crate::Port| port.value.index() < region.n_values();
-    ports
-        .iter()
-        .map(|port| inside(port).then(|| region.ty(port.value).clone()))
-        .collect()
+    ports.iter().map(|port| inside(port).then(|| region.ty(port.value).clone())).collect()
 }
 
-fn if_regions(
-    node: &Node,
-    operands: &[TensorType],
-    results: &[TensorType],
-    out: &mut Vec<Violation>,
-) {
+fn if_regions(node: &Node, operands: &[TensorType], results: &[TensorType], out: &mut Vec<Violation>) {
     if operands.first() != Some(&TensorType::scalar(DType::Bool)) {
-        out.push(broken(
-            "regions",
-            &node.loc,
-            "the condition of `if` is not a `bool[]`",
-        ));
+        out.push(broken("regions", &node.loc, "the condition of `if` is not a `bool[]`"));
         return;
     }
     for region in &node.regions {
-        let ports = (
-            port_types(region, &region.inputs),
-            port_types(region, &region.outputs),
-        );
+        let ports = (port_types(region, &region.inputs), port_types(region, &region.outputs));
         // A port without a value is told where the region itself is checked.
         if let (Some(inputs), Some(outputs)) = ports {
             same_types("regions", node, "parameter", &operands[1..], &inputs, out);
@@ -244,18 +212,14 @@ fn loop_region(
         out.push(broken("regions", &node.loc, message));
         return;
     }
-    let ports = (
-        port_types(region, &region.inputs),
-        port_types(region, &region.outputs),
-    );
+    let ports = (port_types(region, &region.inputs), port_types(region, &region.outputs));
     let (Some(inputs), Some(outputs)) = ports else {
         return;
     };
     same_types("regions", node, "parameter", operands, &inputs, out);
-    let slices = results[n_carried..].iter().map(|stacked| TensorType {
-        dtype: stacked.dtype,
-        shape: stacked.shape.iter().skip(1).cloned().collect(),
-    });
+    let slices = results[n_carried..]
+        .iter()
+        .map(|stacked| TensorType { dtype: stacked.dtype, shape: stacked.shape.iter().skip(1).cloned().collect() });
     let expected: Vec<TensorType> = [TensorType::scalar(DType::Bool)]
         .into_iter()
         .chain(results[..n_carried].iter().cloned())
@@ -306,10 +270,7 @@ fn no_dead_nodes(graph: &Graph, _: &BTreeSet<Symbol>, out: &mut Vec<Violation>) 
         graph.nodes.iter().map(key).collect()
     };
     let live = keys(&live);
-    let dead = graph
-        .nodes
-        .iter()
-        .filter(|n| !live.contains(&(n.op.clone(), n.inputs.clone(), n.outputs.clone())));
+    let dead = graph.nodes.iter().filter(|n| !live.contains(&(n.op.clone(), n.inputs.clone(), n.outputs.clone())));
     out.extend(dead.map(|node| {
         let message = format!("nothing needs this `{}`", node.op.name());
         broken("no-dead-nodes", &node.loc, message)
@@ -340,8 +301,7 @@ fn no_duplicates(graph: &Graph, _: &BTreeSet<Symbol>, out: &mut Vec<Violation>) 
     let mut seen: BTreeMap<(&Op, &[ValueId]), ValueId> = BTreeMap::new();
     for node in &graph.nodes {
         let has_effect = node.op.is_impure() || !node.op.defined_symbols().is_empty();
-        let ([first, ..], true) = (&node.outputs[..], node.regions.is_empty() && !has_effect)
-        else {
+        let ([first, ..], true) = (&node.outputs[..], node.regions.is_empty() && !has_effect) else {
             continue;
         };
         if let Some(other) = seen.insert((&node.op, &node.inputs), *first) {

@@ -47,14 +47,7 @@ fn data_becomes_shape() {
           return %wide, %at, %n }",
     );
     let results = evaluate(&graph, &[f(&[2], &[0.0, 5.0]), i(&[1], &[2])]).unwrap();
-    assert_eq!(
-        results,
-        [
-            f(&[2, 2], &[0.0, 5.0, 0.0, 5.0]),
-            i(&[1, 1], &[1]),
-            i(&[1], &[1])
-        ]
-    );
+    assert_eq!(results, [f(&[2, 2], &[0.0, 5.0, 0.0, 5.0]), i(&[1, 1], &[1]), i(&[1], &[1])]);
 }
 
 #[test]
@@ -91,42 +84,22 @@ const LOOP: &str = "graph @g(%most: i64[], %go: bool[], %x: f32[], %list: f32[L]
 fn loops() {
     let graph = read(LOOP);
     let run = |most: i64, go: bool| {
-        let inputs = [
-            i(&[], &[most]),
-            truth(go),
-            f(&[], &[1.0]),
-            f(&[1], &[9.0]),
-            f(&[], &[5.0]),
-        ];
+        let inputs = [i(&[], &[most]), truth(go), f(&[], &[1.0]), f(&[1], &[9.0]), f(&[], &[5.0])];
         evaluate(&graph, &inputs).unwrap()
     };
-    let three = [
-        f(&[], &[8.0]),
-        f(&[4], &[9.0, 2.0, 4.0, 8.0]),
-        f(&[3], &[1.0, 2.0, 4.0]),
-    ];
+    let three = [f(&[], &[8.0]), f(&[4], &[9.0, 2.0, 4.0, 8.0]), f(&[3], &[1.0, 2.0, 4.0])];
     assert_eq!(run(100, true), three);
-    assert_eq!(
-        run(1, true),
-        [f(&[], &[2.0]), f(&[2], &[9.0, 2.0]), f(&[1], &[1.0])]
-    );
+    assert_eq!(run(1, true), [f(&[], &[2.0]), f(&[2], &[9.0, 2.0]), f(&[1], &[1.0])]);
     for (most, go) in [(0, true), (5, false)] {
-        assert_eq!(
-            run(most, go),
-            [f(&[], &[1.0]), f(&[1], &[9.0]), f(&[0], &[])]
-        );
+        assert_eq!(run(most, go), [f(&[], &[1.0]), f(&[1], &[9.0]), f(&[0], &[])]);
     }
 }
 
 #[test]
 fn faults_name_the_node() {
-    let graph =
-        read("graph @g(%x: f32[N], %i: i64[]) {\n %y = gather %x, %i {axis = 0}\n return %y }");
+    let graph = read("graph @g(%x: f32[N], %i: i64[]) {\n %y = gather %x, %i {axis = 0}\n return %y }");
     let error = evaluate(&graph, &[f(&[1], &[1.0]), i(&[], &[4])]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "t.graph:2:2: gather: index 4 of an axis of size 1"
-    );
+    assert_eq!(error.to_string(), "t.graph:2:2: gather: index 4 of an axis of size 1");
 }
 
 #[test]
@@ -135,10 +108,7 @@ fn an_observer_sees_every_value() {
     let mut seen = Vec::new();
     let x = Tensor::scalar(tensor::DType::F32, Scalar::Float(0.0));
     evaluate_with(&graph, &[x], &mut |graph, value, tensor| {
-        seen.push((
-            graph.value(value).name.clone().unwrap(),
-            tensor.get(0).as_f64(),
-        ));
+        seen.push((graph.value(value).name.clone().unwrap(), tensor.get(0).as_f64()));
     })
     .unwrap();
     let names: Vec<&str> = seen.iter().map(|(name, _)| name.as_str()).collect();

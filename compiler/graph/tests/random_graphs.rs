@@ -30,70 +30,34 @@ fn step(b: &mut Builder, c: &mut Choices, values: &[ValueId]) -> Option<Vec<Valu
     let shape = b.shape(x).to_vec();
     let one = |value: Result<ValueId, graph::BuildError>| value.ok().map(|v| vec![v]);
     match c.next(12) {
-        0 => one(b.emit(
-            ops::Unary {
-                kind: c.pick(UnaryKind::ALL),
-            },
-            &[x],
-        )),
+        0 => one(b.emit(ops::Unary { kind: c.pick(UnaryKind::ALL) }, &[x])),
         1 | 2 => one(b.binary(c.pick(BinaryKind::ALL), x, y)),
         3 => one(b.compare(c.pick(CompareKind::ALL), x, y)),
-        4 => one(b.reduce(
-            c.pick(ReduceKind::ALL),
-            x,
-            &[axis][..rank.min(1)],
-            c.next(2) == 0,
-        )),
+        4 => one(b.reduce(c.pick(ReduceKind::ALL), x, &[axis][..rank.min(1)], c.next(2) == 0)),
         5 => one(b.transpose(x, (0..rank).rev().collect())),
         6 => one(b.reshape(x, [&shape[..], &[Dim::from(1)]].concat())),
         7 => one(b.broadcast(x, [&[Dim::from(2)], &shape[..]].concat())),
         8 => one(b.emit(ops::Concat { axis }, &[x, x])),
-        9 => one(b.emit(
-            ops::Cast {
-                to: c.pick(&[DType::F32, DType::I64, DType::F16]),
-                saturate: true,
-            },
-            &[x],
-        )),
+        9 => one(b.emit(ops::Cast { to: c.pick(&[DType::F32, DType::I64, DType::F16]), saturate: true }, &[x])),
         10 => {
             let count = b.fresh_symbol("count");
             one(b.emit(ops::NonZero { count }, &[x]))
         }
         _ => {
-            let most =
-                |ty: &TensorType| ty.shape.iter().all(|d| d.as_const().is_none_or(|d| d < 64));
+            let most = |ty: &TensorType| ty.shape.iter().all(|d| d.as_const().is_none_or(|d| d < 64));
             let dtype = b.dtype(x);
-            let condition = b
-                .constant(Tensor::from_bools(vec![], &[c.next(2) == 0]))
-                .ok()?;
+            let condition = b.constant(Tensor::from_bools(vec![], &[c.next(2) == 0])).ok()?;
             let region = |name: &str, negate: bool| {
                 let mut r = Builder::new(name);
-                let p = r.input(
-                    "p",
-                    TensorType {
-                        dtype,
-                        shape: shape.clone(),
-                    },
-                );
-                let kind = if negate {
-                    UnaryKind::Neg
-                } else {
-                    UnaryKind::Abs
-                };
+                let p = r.input("p", TensorType { dtype, shape: shape.clone() });
+                let kind = if negate { UnaryKind::Neg } else { UnaryKind::Abs };
                 let q = r.emit(ops::Unary { kind }, &[p]).ok()?;
                 r.output("q", q);
                 Some(r.finish())
             };
             let regions = vec![region("then", true)?, region("else", false)?];
             let ty = b.ty(x).clone();
-            most(&ty).then(|| {
-                b.emit_regions(
-                    ops::If { symbols: vec![] },
-                    &[condition, x],
-                    regions,
-                    vec![ty],
-                )
-            })
+            most(&ty).then(|| b.emit_regions(ops::If { symbols: vec![] }, &[condition, x], regions, vec![ty]))
         }
     }
 }
@@ -102,16 +66,11 @@ fn random_graph(numbers: &[u16]) -> Graph {
     let mut c = Choices { numbers, at: 0 };
     let mut b = Builder::new("random");
     let mut values = vec![
-        b.input(
-            "x",
-            TensorType::new(DType::F32, [Dim::symbol("N"), Dim::from(2)]),
-        ),
+        b.input("x", TensorType::new(DType::F32, [Dim::symbol("N"), Dim::from(2)])),
         b.input("weird name", TensorType::new(DType::I64, [Dim::from(2)])),
     ];
     for at in 0..4 {
-        let constant = Tensor::build(DType::F32, vec![2], |i| {
-            Scalar::Float((at * 2 + i) as f64 / 3.0)
-        });
+        let constant = Tensor::build(DType::F32, vec![2], |i| Scalar::Float((at * 2 + i) as f64 / 3.0));
         values.extend(b.constant(constant));
     }
     for at in 0..numbers.len() {

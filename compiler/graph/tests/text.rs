@@ -41,10 +41,7 @@ const WHOLE: &str = r#"graph @"all kinds"(%x: f32[N,3], %"odd name": bool[] as "
 fn a_graph_of_all_kinds_reads_back() {
     let graph = read(WHOLE);
     assert_eq!(graph.to_string(), WHOLE);
-    assert_eq!(
-        (graph.n_nodes(), graph.inputs[1].name.as_str()),
-        (11, "flag")
-    );
+    assert_eq!((graph.n_nodes(), graph.inputs[1].name.as_str()), (11, "flag"));
 }
 
 #[test]
@@ -56,10 +53,7 @@ fn locations_read_back() {
   return %c
 }
 "#;
-    let with_locs = TextOptions {
-        locs: true,
-        ..TextOptions::default()
-    };
+    let with_locs = TextOptions { locs: true, ..TextOptions::default() };
     let graph = read(text);
     assert_eq!(to_text(&graph, with_locs), text);
     assert_eq!(read(&to_text(&graph, with_locs)), graph);
@@ -84,17 +78,9 @@ fn large_constants_are_elided_and_given_back() {
     let text = graph.to_string();
     let error = parse(&text, "t.graph").unwrap_err();
     assert!(error.message.contains("is not in the text"), "{error}");
-    let again = parse_with(&text, "t.graph", &|elided| {
-        (elided.shape == [100]).then(|| big.clone())
-    });
+    let again = parse_with(&text, "t.graph", &|elided| (elided.shape == [100]).then(|| big.clone()));
     assert_eq!(again.unwrap().to_string(), text);
-    let whole = to_text(
-        &graph,
-        TextOptions {
-            max_elements: 1000,
-            ..TextOptions::default()
-        },
-    );
+    let whole = to_text(&graph, TextOptions { max_elements: 1000, ..TextOptions::default() });
     let with_unknown = whole.replace(" : f32[100]\n", " : f32[100] loc(unknown)\n");
     assert_eq!(read(&with_unknown), graph);
 }
@@ -103,77 +89,21 @@ fn large_constants_are_elided_and_given_back() {
 fn faults_have_places() {
     refused("", "1:1", "expected `graph`");
     refused("graph @g(", "1:10", "expected `)`");
-    refused(
-        "graph @g(%x: q32[2]) { return }",
-        "1:14",
-        "unknown element type",
-    );
+    refused("graph @g(%x: q32[2]) { return }", "1:14", "unknown element type");
     refused("graph @g(%x: f32[N+]) { return }", "1:18", "bad dimension");
-    refused(
-        "graph @g(%x: f32[], %x: f32[]) { return }",
-        "1:21",
-        "defined already",
-    );
-    refused(
-        "graph @g() {\n  %a = neg %b\n return }",
-        "2:12",
-        "not defined before",
-    );
-    refused(
-        "graph @g() {\n  %a = sing %b\n return }",
-        "2:13",
-        "not defined before",
-    );
-    refused(
-        "graph @g(%x: f32[]) { %a = sing %x return }",
-        "1:28",
-        "unknown operator",
-    );
-    refused(
-        "graph @g(%x: f32[]) { %a = neg return }",
-        "1:28",
-        "takes one operand",
-    );
-    refused(
-        "graph @g(%x: f32[2]) { %a = transpose %x return }",
-        "1:29",
-        "missing",
-    );
-    refused(
-        "graph @g(%x: f32[2]) { %a = transpose %x {perm = N} return }",
-        "1:43",
-        "bad value",
-    );
-    refused(
-        "graph @g(%x: f32[2]) { %a = neg %x {perm = 1} return }",
-        "1:37",
-        "no attribute",
-    );
-    refused(
-        "graph @g(%x: f32[2]) { %a, %b = neg %x return }",
-        "1:33",
-        "2 results of 1 types",
-    );
-    refused(
-        "graph @g(%x: bool[]) { %a = if %x {symbols = []} return }",
-        "1:29",
-        "need types",
-    );
-    refused(
-        "graph @g() { %a = constant {value = f32[2] [1.0]} return %a }",
-        "1:37",
-        "bytes",
-    );
-    refused(
-        "graph @g() { %a = constant {value = u8[1] [256]} return %a }",
-        "1:44",
-        "not of type",
-    );
-    refused(
-        "graph @g() { %a = constant {value = f32[N] [1.0]} return %a }",
-        "1:37",
-        "has symbols",
-    );
+    refused("graph @g(%x: f32[], %x: f32[]) { return }", "1:21", "defined already");
+    refused("graph @g() {\n  %a = neg %b\n return }", "2:12", "not defined before");
+    refused("graph @g() {\n  %a = sing %b\n return }", "2:13", "not defined before");
+    refused("graph @g(%x: f32[]) { %a = sing %x return }", "1:28", "unknown operator");
+    refused("graph @g(%x: f32[]) { %a = neg return }", "1:28", "takes one operand");
+    refused("graph @g(%x: f32[2]) { %a = transpose %x return }", "1:29", "missing");
+    refused("graph @g(%x: f32[2]) { %a = transpose %x {perm = N} return }", "1:43", "bad value");
+    refused("graph @g(%x: f32[2]) { %a = neg %x {perm = 1} return }", "1:37", "no attribute");
+    refused("graph @g(%x: f32[2]) { %a, %b = neg %x return }", "1:33", "2 results of 1 types");
+    refused("graph @g(%x: bool[]) { %a = if %x {symbols = []} return }", "1:29", "need types");
+    refused("graph @g() { %a = constant {value = f32[2] [1.0]} return %a }", "1:37", "bytes");
+    refused("graph @g() { %a = constant {value = u8[1] [256]} return %a }", "1:44", "not of type");
+    refused("graph @g() { %a = constant {value = f32[N] [1.0]} return %a }", "1:37", "has symbols");
     refused("graph @\"g", "1:8", "does not end");
     refused("graph @g() { return } x", "1:23", "end of the text");
 }
@@ -182,23 +112,14 @@ fn faults_have_places() {
 fn hostile_texts_end_in_diagnostics() {
     let deep = "graph @g(%c: bool[]) { if %c {symbols = []} {".repeat(50_000);
     assert!(parse(&deep, "t").unwrap_err().message.contains("nested"));
-    let product = format!(
-        "graph @g(%x: f32[{}]) {{ return }}",
-        vec!["(a+b)"; 60].join("*")
-    );
+    let product = format!("graph @g(%x: f32[{}]) {{ return }}", vec!["(a+b)"; 60].join("*"));
     assert!(parse(&product, "t").is_err());
     let dims: Vec<String> = (0..60).map(|i| format!("a{i}+b{i}")).collect();
     let wide = format!("graph @g(%x: f32[{}]) {{ return }}", dims.join(","));
-    assert!(
-        parse(&wide, "t")
-            .unwrap_err()
-            .message
-            .contains("too complex")
-    );
+    assert!(parse(&wide, "t").unwrap_err().message.contains("too complex"));
     let parens = format!("graph @g(%x: f32[{}]) {{ return }}", "(".repeat(100_000));
     assert!(parse(&parens, "t").is_err());
-    let huge =
-        "graph @g() { %a = constant {value = f32[99999999999,99999999999] [1.0]} return %a }";
+    let huge = "graph @g() { %a = constant {value = f32[99999999999,99999999999] [1.0]} return %a }";
     assert!(parse(huge, "t").is_err());
 }
 

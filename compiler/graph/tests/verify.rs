@@ -53,31 +53,15 @@ fn definitions() {
 #[test]
 fn types() {
     let form = Form::Imported;
-    breaks(
-        "types",
-        form,
-        "graph @g(%x: f32[2]) { %y = exp %x : f32[3] return %y }",
-    );
-    breaks(
-        "types",
-        form,
-        "graph @g(%x: i64[2]) { %y = exp %x : i64[2] return %y }",
-    );
-    breaks(
-        "types",
-        form,
-        "graph @g(%x: f32[2]) { %y, %z = exp %x : f32[2], f32[2] return %y }",
-    );
+    breaks("types", form, "graph @g(%x: f32[2]) { %y = exp %x : f32[3] return %y }");
+    breaks("types", form, "graph @g(%x: i64[2]) { %y = exp %x : i64[2] return %y }");
+    breaks("types", form, "graph @g(%x: f32[2]) { %y, %z = exp %x : f32[2], f32[2] return %y }");
 }
 
 #[test]
 fn regions() {
     let form = Form::Imported;
-    breaks(
-        "regions",
-        form,
-        "graph @g(%x: f32[2]) { %y = exp %x : f32[2] { graph @r() { return } } return %y }",
-    );
+    breaks("regions", form, "graph @g(%x: f32[2]) { %y = exp %x : f32[2] { graph @r() { return } } return %y }");
     breaks(
         "regions",
         form,
@@ -109,16 +93,8 @@ fn regions() {
 fn symbols() {
     let form = Form::Imported;
     breaks("symbols", form, "graph @g(%x: f32[N+1]) { return %x }");
-    breaks(
-        "symbols",
-        form,
-        "graph @g() { %y = dims {values = [N]} return %y }",
-    );
-    breaks(
-        "symbols",
-        form,
-        "graph @g(%x: f32[2]) { %y = broadcast %x {shape = [2]} : f32[N] return %y }",
-    );
+    breaks("symbols", form, "graph @g() { %y = dims {values = [N]} return %y }");
+    breaks("symbols", form, "graph @g(%x: f32[2]) { %y = broadcast %x {shape = [2]} : f32[N] return %y }");
     breaks(
         "symbols",
         form,
@@ -129,11 +105,7 @@ fn symbols() {
 #[test]
 fn canonical() {
     for form in [Form::Canonical, Form::Optimized] {
-        breaks(
-            "no-dead-nodes",
-            form,
-            "graph @g(%x: f32[2]) { %y = exp %x return %x }",
-        );
+        breaks("no-dead-nodes", form, "graph @g(%x: f32[2]) { %y = exp %x return %x }");
         breaks(
             "no-dead-nodes",
             form,
@@ -146,27 +118,13 @@ fn canonical() {
             "transpose %x {perm = [0]}",
             "slice %x {starts = [0], sizes = [2], steps = [1]}",
         ] {
-            breaks(
-                "no-identity",
-                form,
-                &format!("graph @g(%x: f32[2]) {{ %y = {identity} return %y }}"),
-            );
+            breaks("no-identity", form, &format!("graph @g(%x: f32[2]) {{ %y = {identity} return %y }}"));
         }
         let two = "%a = constant {value = f32[1] [1.0]} %b = constant {value = f32[1] [1.0]}";
-        breaks(
-            "no-duplicates",
-            form,
-            &format!("graph @g() {{ {two} return %a, %b }}"),
-        );
-        breaks(
-            "no-duplicates",
-            form,
-            "graph @g(%x: f32[2]) { %a = exp %x %b = exp %x return %a, %b }",
-        );
+        breaks("no-duplicates", form, &format!("graph @g() {{ {two} return %a, %b }}"));
+        breaks("no-duplicates", form, "graph @g(%x: f32[2]) { %a = exp %x %b = exp %x return %a, %b }");
     }
     let random = "random {kind = normal, dtype = f32, shape = [2], a = 0.0, b = 1.0, seed = 1}";
-    let graph = read(&format!(
-        "graph @g() {{ %a = {random} %b = {random} return %a, %b }}"
-    ));
+    let graph = read(&format!("graph @g() {{ %a = {random} %b = {random} return %a, %b }}"));
     assert_eq!(verify(&graph, Form::Canonical), []);
 }

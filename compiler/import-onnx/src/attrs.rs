@@ -26,8 +26,7 @@ fn kind(attr: &AttributeProto) -> AttributeType {
 }
 
 fn text(name: &str, bytes: &[u8]) -> Result<String> {
-    String::from_utf8(bytes.to_vec())
-        .or_else(|_| bad(format!("attribute `{name}` is not valid UTF-8")))
+    String::from_utf8(bytes.to_vec()).or_else(|_| bad(format!("attribute `{name}` is not valid UTF-8")))
 }
 
 impl<'a> Cx<'a, '_> {
@@ -37,9 +36,7 @@ impl<'a> Cx<'a, '_> {
         };
         let found = kind(attr);
         if found != wanted {
-            return bad(format!(
-                "attribute `{name}` holds {found:?} where {wanted:?} belongs"
-            ));
+            return bad(format!("attribute `{name}` holds {found:?} where {wanted:?} belongs"));
         }
         Ok(Some(attr))
     }
@@ -56,9 +53,7 @@ impl<'a> Cx<'a, '_> {
 
     /// An integer, if it is there.
     pub(crate) fn attr_i_opt(&self, name: &str) -> Result<Option<i64>> {
-        Ok(self
-            .attr(name, AttributeType::Int)?
-            .map(|a| a.i.unwrap_or(0)))
+        Ok(self.attr(name, AttributeType::Int)?.map(|a| a.i.unwrap_or(0)))
     }
 
     /// An integer that stands for a truth value.
@@ -73,9 +68,7 @@ impl<'a> Cx<'a, '_> {
 
     /// A float, if it is there.
     pub(crate) fn attr_f_opt(&self, name: &str) -> Result<Option<f64>> {
-        Ok(self
-            .attr(name, AttributeType::Float)?
-            .map(|a| f64::from(a.f.unwrap_or(0.0))))
+        Ok(self.attr(name, AttributeType::Float)?.map(|a| f64::from(a.f.unwrap_or(0.0))))
     }
 
     /// A text, or the default.
@@ -85,23 +78,17 @@ impl<'a> Cx<'a, '_> {
 
     /// A text, if it is there.
     pub(crate) fn attr_s_opt(&self, name: &str) -> Result<Option<String>> {
-        self.attr(name, AttributeType::String)?
-            .map(|a| text(name, a.s.as_deref().unwrap_or_default()))
-            .transpose()
+        self.attr(name, AttributeType::String)?.map(|a| text(name, a.s.as_deref().unwrap_or_default())).transpose()
     }
 
     /// Integers, if they are there.
     pub(crate) fn attr_ints(&self, name: &str) -> Result<Option<Vec<i64>>> {
-        Ok(self
-            .attr(name, AttributeType::Ints)?
-            .map(|a| a.ints.clone()))
+        Ok(self.attr(name, AttributeType::Ints)?.map(|a| a.ints.clone()))
     }
 
     /// Floats, if they are there.
     pub(crate) fn attr_floats(&self, name: &str) -> Result<Option<Vec<f64>>> {
-        Ok(self
-            .attr(name, AttributeType::Floats)?
-            .map(|a| a.floats.iter().map(|f| f64::from(*f)).collect()))
+        Ok(self.attr(name, AttributeType::Floats)?.map(|a| a.floats.iter().map(|f| f64::from(*f)).collect()))
     }
 
     /// Texts, if they are there.
@@ -109,11 +96,7 @@ impl<'a> Cx<'a, '_> {
         let Some(attr) = self.attr(name, AttributeType::Strings)? else {
             return Ok(None);
         };
-        attr.strings
-            .iter()
-            .map(|s| text(name, s))
-            .collect::<Result<_>>()
-            .map(Some)
+        attr.strings.iter().map(|s| text(name, s)).collect::<Result<_>>().map(Some)
     }
 
     /// A tensor, if it is there.

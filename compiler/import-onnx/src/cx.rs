@@ -45,14 +45,7 @@ impl<'a, 'm> Cx<'a, 'm> {
         node: &'a NodeProto,
         opset: i64,
     ) -> Self {
-        Cx {
-            b: &mut frame.b,
-            node,
-            opset,
-            env,
-            scope,
-            origins: &frame.origins,
-        }
+        Cx { b: &mut frame.b, node, opset, env, scope, origins: &frame.origins }
     }
 
     /// An operand that must be there.
@@ -70,10 +63,7 @@ impl<'a, 'm> Cx<'a, 'm> {
 
     /// Whether the node names its result `idx`.
     pub(crate) fn wants(&self, idx: usize) -> bool {
-        self.node
-            .output
-            .get(idx)
-            .is_some_and(|name| !name.is_empty())
+        self.node.output.get(idx).is_some_and(|name| !name.is_empty())
     }
 
     /// The content of a value that must be known at compile time.
@@ -81,9 +71,7 @@ impl<'a, 'm> Cx<'a, 'm> {
         if let Some(tensor) = self.b.constant_of(value) {
             return Ok(tensor.clone());
         }
-        if let (Some(ints), Some(shape)) =
-            (self.const_known(value), self.b.ty(value).static_shape())
-        {
+        if let (Some(ints), Some(shape)) = (self.const_known(value), self.b.ty(value).static_shape()) {
             let at = |idx: usize| tensor::Scalar::Int(ints[idx].into());
             return Ok(Tensor::build(self.b.dtype(value), shape, at));
         }
@@ -127,26 +115,20 @@ impl<'a, 'm> Cx<'a, 'm> {
     pub(crate) fn needs_constant(&self, value: ValueId) -> ImportError {
         ImportError::NeedsConstant {
             what: self.describe(value),
-            needs: origins::needs(self.b, self.origins, &self.env.symbols, value)
-                .unwrap_or_default(),
+            needs: origins::needs(self.b, self.origins, &self.env.symbols, value).unwrap_or_default(),
         }
     }
 
     /// The error for a dimension that must be a number.
     pub(crate) fn needs_dim(&self, dim: &Dim) -> ImportError {
         let needs = origins::dim_needs(self.b, self.origins, &self.env.symbols, dim);
-        ImportError::NeedsConstant {
-            what: format!("dimension {dim}"),
-            needs: needs.unwrap_or_default(),
-        }
+        ImportError::NeedsConstant { what: format!("dimension {dim}"), needs: needs.unwrap_or_default() }
     }
 
     /// A dimension that must be a number.
     pub(crate) fn const_dim(&self, dim: &Dim) -> Result<usize> {
         match dim.as_const() {
-            Some(size) => {
-                usize::try_from(size).or_else(|_| bad(format!("the dimension {size} is negative")))
-            }
+            Some(size) => usize::try_from(size).or_else(|_| bad(format!("the dimension {size} is negative"))),
             None => Err(self.needs_dim(dim)),
         }
     }
@@ -211,10 +193,7 @@ impl<'a, 'm> Cx<'a, 'm> {
 
     /// Axes, counted from the end where they are negative; none may come twice.
     pub(crate) fn axes(&self, axes: &[i64], rank: usize) -> Result<Vec<usize>> {
-        let all: Vec<usize> = axes
-            .iter()
-            .map(|axis| self.axis(*axis, rank))
-            .collect::<Result<_>>()?;
+        let all: Vec<usize> = axes.iter().map(|axis| self.axis(*axis, rank)).collect::<Result<_>>()?;
         let mut sorted = all.clone();
         sorted.sort_unstable();
         if !sorted.is_sorted_by(|a, b| a < b) {

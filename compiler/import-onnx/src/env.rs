@@ -95,9 +95,7 @@ impl Symbols {
         dim.symbols(&mut symbols);
         for symbol in symbols {
             self.used.insert(symbol.name().into());
-            self.params
-                .entry(symbol.clone())
-                .or_insert_with(|| symbol.name().into());
+            self.params.entry(symbol.clone()).or_insert_with(|| symbol.name().into());
         }
     }
 

@@ -16,9 +16,7 @@ pub fn is_inside(location: &str) -> bool {
     let windows_like = location.contains(['\\', ':', '\0']);
     !location.is_empty()
         && !windows_like
-        && Path::new(location)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+        && Path::new(location).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
 /// The `needed` bytes that the entries of an `external_data` field point to.
@@ -27,25 +25,15 @@ pub(crate) fn read_external(
     needed: usize,
     external: Option<&dyn ExternalData>,
 ) -> Result<Bytes, String> {
-    let entry = |key: &str| {
-        entries
-            .iter()
-            .find(|e| e.key == key)
-            .map(|e| e.value.as_str())
-    };
+    let entry = |key: &str| entries.iter().find(|e| e.key == key).map(|e| e.value.as_str());
     let number = |key: &str| {
         entry(key)
-            .map(|text| {
-                text.parse::<u64>()
-                    .map_err(|_| format!("the external {key} `{text}` is not a number"))
-            })
+            .map(|text| text.parse::<u64>().map_err(|_| format!("the external {key} `{text}` is not a number")))
             .transpose()
     };
     let location = entry("location").ok_or("external data without a location")?;
     if !is_inside(location) {
-        return Err(format!(
-            "external data at `{location}`, which is not a relative path inside the model's folder"
-        ));
+        return Err(format!("external data at `{location}`, which is not a relative path inside the model's folder"));
     }
     let (offset, length) = (number("offset")?.unwrap_or(0), number("length")?);
     if length.is_some_and(|length| length != needed as u64) {
@@ -76,17 +64,7 @@ mod tests {
         for good in ["weights.bin", "a/b.bin", "./w", "w..bin"] {
             assert!(is_inside(good), "{good}");
         }
-        for bad in [
-            "",
-            "/etc/passwd",
-            "../w",
-            "a/../../w",
-            "a/..",
-            "C:\\w",
-            "..\\w",
-            "\\\\host\\w",
-            "a\0b",
-        ] {
+        for bad in ["", "/etc/passwd", "../w", "a/../../w", "a/..", "C:\\w", "..\\w", "\\\\host\\w", "a\0b"] {
             assert!(!is_inside(bad), "{bad}");
         }
     }
@@ -94,13 +72,7 @@ mod tests {
     #[test]
     fn entries_are_checked_before_anything_is_read() {
         let entries = |pairs: &[(&str, &str)]| -> Vec<StringStringEntryProto> {
-            pairs
-                .iter()
-                .map(|(k, v)| StringStringEntryProto {
-                    key: (*k).into(),
-                    value: (*v).into(),
-                })
-                .collect()
+            pairs.iter().map(|(k, v)| StringStringEntryProto { key: (*k).into(), value: (*v).into() }).collect()
         };
         struct Four;
         impl ExternalData for Four {
@@ -108,29 +80,12 @@ mod tests {
                 Ok(Bytes::from_static(&[0; 4]))
             }
         }
-        let read =
-            |pairs: &[(&str, &str)], n: usize| read_external(&entries(pairs), n, Some(&Four));
+        let read = |pairs: &[(&str, &str)], n: usize| read_external(&entries(pairs), n, Some(&Four));
         assert_eq!(read(&[("location", "w")], 4).unwrap().len(), 4);
-        assert!(
-            read(&[("location", "w")], 8)
-                .unwrap_err()
-                .contains("ends after 4")
-        );
-        assert!(
-            read(&[("location", "../w")], 4)
-                .unwrap_err()
-                .contains("inside")
-        );
-        assert!(
-            read(&[("location", "w"), ("offset", "x")], 4)
-                .unwrap_err()
-                .contains("not a number")
-        );
-        assert!(
-            read(&[("location", "w"), ("length", "9")], 4)
-                .unwrap_err()
-                .contains("9 bytes")
-        );
+        assert!(read(&[("location", "w")], 8).unwrap_err().contains("ends after 4"));
+        assert!(read(&[("location", "../w")], 4).unwrap_err().contains("inside"));
+        assert!(read(&[("location", "w"), ("offset", "x")], 4).unwrap_err().contains("not a number"));
+        assert!(read(&[("location", "w"), ("length", "9")], 4).unwrap_err().contains("9 bytes"));
         assert!(read(&[], 4).is_err());
     }
 }

@@ -6,8 +6,7 @@ use crate::external::ExternalData;
 use crate::model::Model;
 use crate::nodes::import_nodes;
 use crate::proto::{
-    DimensionValue, FunctionProto, GraphProto, OperatorSetIdProto, TensorTypeProto, TypeValue,
-    ValueInfoProto,
+    DimensionValue, FunctionProto, GraphProto, OperatorSetIdProto, TensorTypeProto, TypeValue, ValueInfoProto,
 };
 use crate::registry::canonical_domain;
 use crate::tensors::{TensorFault, dtype_of};
@@ -78,10 +77,7 @@ pub fn import(
         nodes_left: MAX_NODES,
         depth: 0,
     };
-    let reserved = options
-        .dims
-        .values()
-        .chain(options.shapes.values().flatten());
+    let reserved = options.dims.values().chain(options.shapes.values().flatten());
     reserved.for_each(|dim| env.symbols.reserve(dim));
     let imported = import_model(model, &mut env);
     let needs = std::mem::take(&mut env.needs);
@@ -93,26 +89,12 @@ pub fn import(
 }
 
 fn functions(all: &[FunctionProto]) -> BTreeMap<(&str, &str, &str), &FunctionProto> {
-    all.iter()
-        .map(|f| {
-            (
-                (
-                    canonical_domain(&f.domain),
-                    f.name.as_str(),
-                    f.overload.as_str(),
-                ),
-                f,
-            )
-        })
-        .collect()
+    all.iter().map(|f| ((canonical_domain(&f.domain), f.name.as_str(), f.overload.as_str()), f)).collect()
 }
 
 /// Versions by domain.
 pub(crate) fn opset_table(entries: &[OperatorSetIdProto]) -> BTreeMap<String, i64> {
-    entries
-        .iter()
-        .map(|entry| (canonical_domain(&entry.domain).to_string(), entry.version))
-        .collect()
+    entries.iter().map(|entry| (canonical_domain(&entry.domain).to_string(), entry.version)).collect()
 }
 
 fn import_model(model: &Model, env: &mut Env) -> Result<Imported, Reported> {
@@ -126,15 +108,9 @@ fn import_model(model: &Model, env: &mut Env) -> Result<Imported, Reported> {
     for function in &model.proto.functions {
         check_newest(&opset_table(&function.opset_import), &file, env)?;
     }
-    let mut frame = Frame {
-        b: Builder::new(&graph.name),
-        origins: BTreeMap::new(),
-    };
+    let mut frame = Frame { b: Builder::new(&graph.name), origins: BTreeMap::new() };
     frame.b.set_loc(file.clone());
-    let mut scope = Scope {
-        opsets: opsets.clone().into(),
-        ..Scope::default()
-    };
+    let mut scope = Scope { opsets: opsets.clone().into(), ..Scope::default() };
     let frozen = define_inputs(env, &mut frame, &mut scope, graph, &file);
     define_initializers(env, &mut frame, &mut scope, graph, &file);
     import_nodes(env, &mut frame, &mut scope, &graph.node);
@@ -145,10 +121,7 @@ fn import_model(model: &Model, env: &mut Env) -> Result<Imported, Reported> {
     let metadata = &model.proto.metadata_props;
     Ok(Imported {
         graph: finished,
-        metadata: metadata
-            .iter()
-            .map(|e| (e.key.clone(), e.value.clone()))
-            .collect(),
+        metadata: metadata.iter().map(|e| (e.key.clone(), e.value.clone())).collect(),
         opsets,
         frozen,
         dim_names: env.symbols.names(),
@@ -157,17 +130,18 @@ fn import_model(model: &Model, env: &mut Env) -> Result<Imported, Reported> {
 
 fn check_opsets(opsets: &BTreeMap<String, i64>, file: &Loc, env: &mut Env) -> Result<(), Reported> {
     if opsets.is_empty() {
-        let error = Diagnostic::error(
-            Code::BadFile,
-            file.clone(),
-            "the model does not say which operator versions it uses",
-        )
-        .note("`opset_import` is empty; export the model again with a current exporter");
+        let error =
+            Diagnostic::error(Code::BadFile, file.clone(), "the model does not say which operator versions it uses")
+                .note("`opset_import` is empty; export the model again with a current exporter");
         return Err(env.sink.report(error));
     }
     if let Some(old) = opsets.get("").filter(|version| **version < 7) {
-        let warning = Diagnostic::warning(Code::Unsupported, file.clone(), format!("opset {old} is older than 7; its operators are read as those of opset 7 where they differ"))
-            .note("onnx.version_converter converts models to a newer opset");
+        let warning = Diagnostic::warning(
+            Code::Unsupported,
+            file.clone(),
+            format!("opset {old} is older than 7; its operators are read as those of opset 7 where they differ"),
+        )
+        .note("onnx.version_converter converts models to a newer opset");
         env.sink.warn(warning);
     }
     check_newest(opsets, file, env)
@@ -179,19 +153,13 @@ fn check_newest(opsets: &BTreeMap<String, i64>, file: &Loc, env: &mut Env) -> Re
             let error = Diagnostic::error(
                 Code::Unsupported,
                 file.clone(),
-                format!(
-                    "opset {version} is newer than {NEWEST_OPSET}, the newest that is supported"
-                ),
+                format!("opset {version} is newer than {NEWEST_OPSET}, the newest that is supported"),
             )
             .note("export the model with an older opset, or convert it by onnx.version_converter");
             Err(env.sink.report(error))
         }
         Some(version) if *version < 1 => {
-            let error = Diagnostic::error(
-                Code::BadFile,
-                file.clone(),
-                format!("there is no opset {version}"),
-            );
+            let error = Diagnostic::error(Code::BadFile, file.clone(), format!("there is no opset {version}"));
             Err(env.sink.report(error))
         }
         _ => Ok(()),
@@ -206,14 +174,9 @@ fn define_inputs(
     graph: &GraphProto,
     file: &Loc,
 ) -> BTreeMap<String, Tensor> {
-    let weights: std::collections::BTreeSet<&str> =
-        graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let weights: std::collections::BTreeSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
     let mut frozen = BTreeMap::new();
-    for input in graph
-        .input
-        .iter()
-        .filter(|i| !weights.contains(i.name.as_str()))
-    {
+    for input in graph.input.iter().filter(|i| !weights.contains(i.name.as_str())) {
         let ty = match input_type(env, input) {
             Ok(ty) => ty,
             Err(diagnostic) => {
@@ -237,8 +200,7 @@ fn define_inputs(
                 }
                 Err(why) => {
                     let message = format!("input `{}` cannot be frozen: {why}", input.name);
-                    env.sink
-                        .report(Diagnostic::error(Code::Type, file.clone(), message));
+                    env.sink.report(Diagnostic::error(Code::Type, file.clone(), message));
                 }
             }
         }
@@ -252,10 +214,11 @@ fn define_inputs(
 fn freeze(frame: &mut Frame, ty: &TensorType, tensor: &Tensor) -> Result<graph::ValueId, String> {
     let fits = tensor.dtype() == ty.dtype
         && tensor.rank() == ty.rank()
-        && ty.shape.iter().zip(tensor.shape()).all(|(dim, size)| {
-            dim.as_const()
-                .is_none_or(|d| usize::try_from(d) == Ok(*size))
-        });
+        && ty
+            .shape
+            .iter()
+            .zip(tensor.shape())
+            .all(|(dim, size)| dim.as_const().is_none_or(|d| usize::try_from(d) == Ok(*size)));
     if !fits {
         return Err(format!("its type is {ty}, the value's {}", tensor.ty()));
     }
@@ -264,22 +227,17 @@ fn freeze(frame: &mut Frame, ty: &TensorType, tensor: &Tensor) -> Result<graph::
 
 fn report_twice(env: &mut Env, file: &Loc, name: &str) {
     let message = format!("`{name}` is defined twice");
-    env.sink
-        .report(Diagnostic::error(Code::BadGraph, file.clone(), message));
+    env.sink.report(Diagnostic::error(Code::BadGraph, file.clone(), message));
 }
 
 /// The type of a graph input; unnamed dimensions become new symbols.
 fn input_type(env: &mut Env, input: &ValueInfoProto) -> Result<TensorType, Box<Diagnostic>> {
     let name = &input.name;
-    let error =
-        |code: Code, message: String| Box::new(Diagnostic::error(code, Loc::Unknown, message));
+    let error = |code: Code, message: String| Box::new(Diagnostic::error(code, Loc::Unknown, message));
     let proto = match input.r#type.as_ref().and_then(|t| t.value.as_ref()) {
         Some(TypeValue::Tensor(proto)) => proto,
         Some(other) => {
-            return Err(error(
-                Code::Unsupported,
-                format!("input `{name}` is {}, not a tensor", kind_of(other)),
-            ));
+            return Err(error(Code::Unsupported, format!("input `{name}` is {}, not a tensor", kind_of(other))));
         }
         None => return Err(error(Code::BadGraph, format!("input `{name}` has no type"))),
     };
@@ -291,16 +249,10 @@ fn input_type(env: &mut Env, input: &ValueInfoProto) -> Result<TensorType, Box<D
         error(code, format!("input `{name}`: {fault}"))
     })?;
     if let Some(shape) = env.options.shapes.get(name) {
-        return Ok(TensorType {
-            dtype,
-            shape: shape.clone(),
-        });
+        return Ok(TensorType { dtype, shape: shape.clone() });
     }
     if let (None, Some(tensor)) = (&proto.shape, env.options.freeze.get(name)) {
-        return Ok(TensorType {
-            dtype,
-            shape: tensor.ty().shape,
-        });
+        return Ok(TensorType { dtype, shape: tensor.ty().shape });
     }
     let Some(shape) = declared_shape(env, name, proto) else {
         env.needs.shapes.insert(name.clone());
@@ -316,14 +268,9 @@ fn input_type(env: &mut Env, input: &ValueInfoProto) -> Result<TensorType, Box<D
     let elements = shape
         .iter()
         .filter_map(Dim::as_const)
-        .try_fold(1i64, |n, d| {
-            n.checked_mul(d).filter(|n| d >= 0 && *n < 1 << 46)
-        });
+        .try_fold(1i64, |n, d| n.checked_mul(d).filter(|n| d >= 0 && *n < 1 << 46));
     if elements.is_none() {
-        return Err(error(
-            Code::BadGraph,
-            format!("input `{name}` has an impossible shape"),
-        ));
+        return Err(error(Code::BadGraph, format!("input `{name}` has an impossible shape")));
     }
     Ok(TensorType { dtype, shape })
 }
@@ -363,23 +310,13 @@ fn declared_shape(env: &mut Env, name: &str, proto: &TensorTypeProto) -> Option<
 }
 
 /// Adds the weights of a graph or subgraph.
-pub(crate) fn define_initializers(
-    env: &mut Env,
-    frame: &mut Frame,
-    scope: &mut Scope,
-    graph: &GraphProto,
-    file: &Loc,
-) {
+pub(crate) fn define_initializers(env: &mut Env, frame: &mut Frame, scope: &mut Scope, graph: &GraphProto, file: &Loc) {
     for proto in &graph.initializer {
         let decoded = crate::tensors::decode(proto, env.external);
         define_weight(env, frame, scope, &proto.name, decoded, file);
     }
     for sparse in &graph.sparse_initializer {
-        let name = sparse
-            .values
-            .as_ref()
-            .map_or("", |t| t.name.as_str())
-            .to_string();
+        let name = sparse.values.as_ref().map_or("", |t| t.name.as_str()).to_string();
         let decoded = crate::sparse::dense(sparse, env.external);
         define_weight(env, frame, scope, &name, decoded, file);
     }
@@ -408,8 +345,7 @@ fn define_weight(
                 TensorFault::External(_) => Code::ExternalData,
             };
             let message = format!("initializer `{name}`: {fault}");
-            env.sink
-                .report(Diagnostic::error(code, file.clone(), message));
+            env.sink.report(Diagnostic::error(code, file.clone(), message));
             Slot::Poisoned
         }
     };
@@ -421,8 +357,7 @@ fn define_weight(
 fn define_outputs(env: &mut Env, frame: &mut Frame, scope: &Scope, graph: &GraphProto, file: &Loc) {
     if graph.output.is_empty() {
         let message = "the graph has no outputs";
-        env.sink
-            .report(Diagnostic::error(Code::BadGraph, file.clone(), message));
+        env.sink.report(Diagnostic::error(Code::BadGraph, file.clone(), message));
     }
     for output in &graph.output {
         let name = &output.name;
@@ -431,31 +366,18 @@ fn define_outputs(env: &mut Env, frame: &mut Frame, scope: &Scope, graph: &Graph
                 let found = frame.b.ty(*value).clone();
                 frame.b.output(name, *value);
                 match declared_dtype(output) {
-                    Some(declared) if declared != found.dtype => (
-                        Code::Type,
-                        format!(
-                            "output `{name}` is declared as {declared}, but its type is {found}"
-                        ),
-                    ),
+                    Some(declared) if declared != found.dtype => {
+                        (Code::Type, format!("output `{name}` is declared as {declared}, but its type is {found}"))
+                    }
                     _ => continue,
                 }
             }
             Some(Slot::Poisoned) => continue,
-            Some(Slot::Sequence(_)) => (
-                Code::Unsupported,
-                format!("output `{name}` is a sequence, not a tensor"),
-            ),
-            Some(Slot::Nothing) => (
-                Code::Unsupported,
-                format!("output `{name}` is an optional, not a tensor"),
-            ),
-            None => (
-                Code::BadGraph,
-                format!("output `{name}` is not defined by any node"),
-            ),
+            Some(Slot::Sequence(_)) => (Code::Unsupported, format!("output `{name}` is a sequence, not a tensor")),
+            Some(Slot::Nothing) => (Code::Unsupported, format!("output `{name}` is an optional, not a tensor")),
+            None => (Code::BadGraph, format!("output `{name}` is not defined by any node")),
         };
-        env.sink
-            .report(Diagnostic::error(code, file.clone(), message));
+        env.sink.report(Diagnostic::error(code, file.clone(), message));
     }
 }
 

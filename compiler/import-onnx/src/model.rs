@@ -27,8 +27,8 @@ pub fn parse(bytes: Bytes, name: &str, sink: &mut Sink) -> Result<Model, Reporte
         return Err(fail("the file is empty".into()));
     }
     let size = bytes.len();
-    let proto = ModelProto::decode(bytes)
-        .map_err(|e| fail(format!("{size} bytes are not a readable ONNX model: {e}")))?;
+    let proto =
+        ModelProto::decode(bytes).map_err(|e| fail(format!("{size} bytes are not a readable ONNX model: {e}")))?;
     if proto.graph.is_none() {
         return Err(fail("the file holds no graph".into()));
     }

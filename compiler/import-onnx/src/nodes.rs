@@ -21,12 +21,7 @@ pub(crate) fn slot_of(scope: &Scope, name: &str) -> Result<Slot, ImportError> {
 }
 
 /// Imports all nodes of a graph or function body, in an order in which they can run.
-pub(crate) fn import_nodes(
-    env: &mut Env,
-    frame: &mut Frame,
-    scope: &mut Scope,
-    nodes: &[NodeProto],
-) {
+pub(crate) fn import_nodes(env: &mut Env, frame: &mut Frame, scope: &mut Scope, nodes: &[NodeProto]) {
     let order = match order(nodes) {
         Ok(order) => order,
         Err(cycle) => return report_cycle(env, scope, nodes, &cycle),
@@ -46,13 +41,11 @@ fn report_cycle(env: &mut Env, scope: &mut Scope, nodes: &[NodeProto], cycle: &[
     let loc = node_loc(env, &scope.path, first, &nodes[first]);
     let message = "nodes depend on each other in a cycle";
     let shown = if names.len() > 8 { &names[..8] } else { &names };
-    env.sink.report(
-        Diagnostic::error(Code::BadGraph, loc, message).note(format!(
-            "{} nodes: {}",
-            names.len(),
-            shown.join(", ")
-        )),
-    );
+    env.sink.report(Diagnostic::error(Code::BadGraph, loc, message).note(format!(
+        "{} nodes: {}",
+        names.len(),
+        shown.join(", ")
+    )));
     let outputs = nodes.iter().flat_map(|node| &node.output);
     let poisoned = outputs.map(|name| (name.clone(), Slot::Poisoned));
     scope.names.extend(poisoned);
@@ -119,51 +112,26 @@ fn check_sizes(frame: &Frame, slots: Vec<Slot>) -> Result<Vec<Slot>, ImportError
         let ty = frame.b.ty(*value);
         let numbers = TensorType {
             dtype: ty.dtype,
-            shape: ty
-                .shape
-                .iter()
-                .filter(|d| d.as_const().is_some())
-                .cloned()
-                .collect(),
+            shape: ty.shape.iter().filter(|d| d.as_const().is_some()).cloned().collect(),
         };
         let has_negative = numbers.shape.iter().any(|d| d.as_const() < Some(0));
         if has_negative {
             return bad(format!("a result of type {ty} has a negative dimension"));
         }
         if numbers.static_len().is_none_or(|n| n > MAX_ELEMENTS) {
-            return Err(ImportError::Limit(format!(
-                "a result of type {ty} is too large"
-            )));
+            return Err(ImportError::Limit(format!("a result of type {ty} is too large")));
         }
     }
     Ok(slots)
 }
 
 /// Gives the results their names.
-fn define(
-    frame: &mut Frame,
-    scope: &mut Scope,
-    node: &NodeProto,
-    slots: Vec<Slot>,
-) -> Result<(), ImportError> {
-    let wanted = node
-        .output
-        .iter()
-        .rposition(|name| !name.is_empty())
-        .map_or(0, |at| at + 1);
+fn define(frame: &mut Frame, scope: &mut Scope, node: &NodeProto, slots: Vec<Slot>) -> Result<(), ImportError> {
+    let wanted = node.output.iter().rposition(|name| !name.is_empty()).map_or(0, |at| at + 1);
     if wanted > slots.len() {
-        return unsupported(format!(
-            "result #{} of {} is not supported",
-            wanted - 1,
-            node.op_type
-        ));
+        return unsupported(format!("result #{} of {} is not supported", wanted - 1, node.op_type));
     }
-    for (name, slot) in node
-        .output
-        .iter()
-        .zip(slots)
-        .filter(|(name, _)| !name.is_empty())
-    {
+    for (name, slot) in node.output.iter().zip(slots).filter(|(name, _)| !name.is_empty()) {
         if let Slot::Value(value) = slot {
             frame.b.name_value(value, name);
         }
@@ -181,12 +149,7 @@ fn check_support(env: &mut Env, scope: &Scope, node: &NodeProto, loc: &Loc) {
     }
     for graph in subgraphs(node) {
         for (idx, inner) in graph.node.iter().enumerate() {
-            let loc = node_loc(
-                env,
-                &format!("{}{}/", scope.path, node_name(node)),
-                idx,
-                inner,
-            );
+            let loc = node_loc(env, &format!("{}{}/", scope.path, node_name(node)), idx, inner);
             check_support(env, scope, inner, &loc);
         }
     }
@@ -213,9 +176,7 @@ fn handler<'m>(env: &Env<'m>, scope: &Scope, node: &NodeProto) -> Result<Chosen<
                 node.op_type
             ));
         }
-        return bad(format!(
-            "the model uses domain `{shown}` without saying its version"
-        ));
+        return bad(format!("the model uses domain `{shown}` without saying its version"));
     };
     let Some(row) = row else {
         return unsupported(match registry::reason(domain, &node.op_type) {
@@ -223,10 +184,9 @@ fn handler<'m>(env: &Env<'m>, scope: &Scope, node: &NodeProto) -> Result<Chosen<
             None if registry::known(domain, &node.op_type).is_some() => {
                 format!("operator {} is not supported yet", node.op_type)
             }
-            None => format!(
-                "there is no operator `{}` in domain `{shown}`, and the model does not define it",
-                node.op_type
-            ),
+            None => {
+                format!("there is no operator `{}` in domain `{shown}`, and the model does not define it", node.op_type)
+            }
         });
     };
     if opset < row.since {
@@ -250,10 +210,7 @@ fn check_arity(node: &NodeProto) -> Result<(), ImportError> {
             most if most == least => format!("{least}"),
             most => format!("{least} to {most}"),
         };
-        return bad(format!(
-            "{} takes {range} inputs, but the node has {n}",
-            node.op_type
-        ));
+        return bad(format!("{} takes {range} inputs, but the node has {n}", node.op_type));
     }
     if node.output.len() > known.max_outputs {
         return bad(format!(
@@ -281,14 +238,8 @@ fn results(
             match handler {
                 Handler::Slots(import) => import(&mut cx, inputs),
                 Handler::Values(import) => {
-                    let values: Vec<Option<ValueId>> = inputs
-                        .iter()
-                        .map(tensor_operand)
-                        .collect::<Result<_, _>>()?;
-                    Ok(import(&mut cx, &values)?
-                        .into_iter()
-                        .map(Slot::Value)
-                        .collect())
+                    let values: Vec<Option<ValueId>> = inputs.iter().map(tensor_operand).collect::<Result<_, _>>()?;
+                    Ok(import(&mut cx, &values)?.into_iter().map(Slot::Value).collect())
                 }
             }
         }

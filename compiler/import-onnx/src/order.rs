@@ -9,10 +9,7 @@ pub(crate) fn free_names(graph: &GraphProto) -> BTreeSet<&str> {
     let mut free = BTreeSet::new();
     let uses = graph.node.iter().flat_map(used_names);
     let outputs = graph.output.iter().map(|v| v.name.as_str());
-    free.extend(
-        uses.chain(outputs)
-            .filter(|n| !n.is_empty() && !defined.contains(n)),
-    );
+    free.extend(uses.chain(outputs).filter(|n| !n.is_empty() && !defined.contains(n)));
     free
 }
 
@@ -20,14 +17,8 @@ fn defined_names(graph: &GraphProto) -> HashSet<&str> {
     let inputs = graph.input.iter().map(|v| v.name.as_str());
     let weights = graph.initializer.iter().map(|t| t.name.as_str());
     let sparse = graph.sparse_initializer.iter();
-    let sparse = sparse
-        .filter_map(|s| s.values.as_ref())
-        .map(|t| t.name.as_str());
-    let outputs = graph
-        .node
-        .iter()
-        .flat_map(|n| &n.output)
-        .map(String::as_str);
+    let sparse = sparse.filter_map(|s| s.values.as_ref()).map(|t| t.name.as_str());
+    let outputs = graph.node.iter().flat_map(|n| &n.output).map(String::as_str);
     inputs.chain(weights).chain(sparse).chain(outputs).collect()
 }
 
@@ -43,9 +34,7 @@ pub(crate) fn used_names(node: &NodeProto) -> BTreeSet<&str> {
 
 /// The subgraphs of a node.
 pub(crate) fn subgraphs(node: &NodeProto) -> impl Iterator<Item = &GraphProto> {
-    node.attribute
-        .iter()
-        .flat_map(|a| a.g.iter().chain(&a.graphs))
+    node.attribute.iter().flat_map(|a| a.g.iter().chain(&a.graphs))
 }
 
 /// An order in which every name is defined before it is used, as close to the given one as possible;
@@ -57,15 +46,8 @@ pub(crate) fn order(nodes: &[NodeProto]) -> Result<Vec<usize>, Vec<usize>> {
             definers.entry(name).or_insert(idx);
         }
     }
-    let deps: Vec<Vec<usize>> = nodes
-        .iter()
-        .map(|node| {
-            used_names(node)
-                .iter()
-                .filter_map(|n| definers.get(n).copied())
-                .collect()
-        })
-        .collect();
+    let deps: Vec<Vec<usize>> =
+        nodes.iter().map(|node| used_names(node).iter().filter_map(|n| definers.get(n).copied()).collect()).collect();
     let (mut state, mut out) = (vec![0u8; nodes.len()], Vec::with_capacity(nodes.len()));
     for root in 0..nodes.len() {
         // Depth first with an explicit stack: (node, its dependencies that were looked at).
@@ -109,11 +91,7 @@ mod tests {
         assert_eq!(order(&sorted), Ok(vec![0, 1]));
         let reversed = [node(&["a", "x"], &["b"]), node(&["x"], &["a"])];
         assert_eq!(order(&reversed), Ok(vec![1, 0]));
-        let cyclic = [
-            node(&["x"], &["y"]),
-            node(&["c"], &["b"]),
-            node(&["b"], &["c"]),
-        ];
+        let cyclic = [node(&["x"], &["y"]), node(&["c"], &["b"]), node(&["b"], &["c"])];
         assert_eq!(order(&cyclic), Err(vec![1, 2]));
         assert_eq!(order(&[node(&["a"], &["a"])]), Err(vec![0]));
     }
@@ -122,15 +100,9 @@ mod tests {
     fn a_subgraph_uses_what_it_does_not_define() {
         let inner = GraphProto {
             node: vec![node(&["a", "outer"], &["b"])],
-            input: vec![crate::proto::ValueInfoProto {
-                name: "a".into(),
-                r#type: None,
-            }],
+            input: vec![crate::proto::ValueInfoProto { name: "a".into(), r#type: None }],
             ..GraphProto::default()
         };
-        assert_eq!(
-            free_names(&inner).into_iter().collect::<Vec<_>>(),
-            ["outer"]
-        );
+        assert_eq!(free_names(&inner).into_iter().collect::<Vec<_>>(), ["outer"]);
     }
 }

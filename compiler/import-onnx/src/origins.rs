@@ -10,22 +10,12 @@ use tensor::{Dim, Symbol};
 pub(crate) type Origins = BTreeMap<ValueId, Needs>;
 
 /// What must be fixed for a value to be constant; `None` if nothing that the user can give is enough.
-pub(crate) fn needs(
-    b: &Builder,
-    origins: &Origins,
-    symbols: &Symbols,
-    value: ValueId,
-) -> Option<Needs> {
+pub(crate) fn needs(b: &Builder, origins: &Origins, symbols: &Symbols, value: ValueId) -> Option<Needs> {
     Walk::new(b, origins, symbols).run(vec![value], Vec::new())
 }
 
 /// What must be fixed for a dimension to be a number; `None` if nothing that the user can give is enough.
-pub(crate) fn dim_needs(
-    b: &Builder,
-    origins: &Origins,
-    symbols: &Symbols,
-    dim: &Dim,
-) -> Option<Needs> {
+pub(crate) fn dim_needs(b: &Builder, origins: &Origins, symbols: &Symbols, dim: &Dim) -> Option<Needs> {
     let mut used = Vec::new();
     dim.symbols(&mut used);
     Walk::new(b, origins, symbols).run(Vec::new(), used)
@@ -47,13 +37,7 @@ impl<'a> Walk<'a> {
             let symbols = node.op.defined_symbols();
             symbols.into_iter().map(move |symbol| (symbol, idx))
         });
-        Walk {
-            b,
-            origins,
-            symbols,
-            producers: b.graph().producers(),
-            definers: defined.collect(),
-        }
+        Walk { b, origins, symbols, producers: b.graph().producers(), definers: defined.collect() }
     }
 
     fn run(&self, mut values: Vec<ValueId>, mut symbols: Vec<Symbol>) -> Option<Needs> {

@@ -34,8 +34,7 @@ pub(crate) struct Captures {
 }
 
 /// Makes the values of a subgraph's inputs from a region's parameters.
-pub(crate) type Bind<'f> =
-    &'f dyn Fn(&mut Builder, &[ValueId]) -> Result<Vec<ValueId>, ImportError>;
+pub(crate) type Bind<'f> = &'f dyn Fn(&mut Builder, &[ValueId]) -> Result<Vec<ValueId>, ImportError>;
 
 /// A parameter of a region that is not a captured value.
 pub(crate) struct Param {
@@ -77,8 +76,7 @@ impl Cx<'_, '_> {
             origins: Vec::new(),
             types: Vec::new(),
         };
-        let free: std::collections::BTreeSet<&str> =
-            graphs.iter().flat_map(|g| free_names(g)).collect();
+        let free: std::collections::BTreeSet<&str> = graphs.iter().flat_map(|g| free_names(g)).collect();
         for name in free {
             let slot = slot_of(self.scope, name)?;
             let values: &[ValueId] = match &slot {
@@ -128,10 +126,7 @@ impl Cx<'_, '_> {
         if self.env.depth >= MAX_DEPTH {
             return unsupported("subgraphs and functions are nested too deeply");
         }
-        let mut frame = Frame {
-            b: Builder::new(&graph.name),
-            origins: BTreeMap::new(),
-        };
+        let mut frame = Frame { b: Builder::new(&graph.name), origins: BTreeMap::new() };
         frame.b.set_loc(self.b.loc().clone());
         let mut scope = Scope {
             opsets: self.scope.opsets.clone(),
@@ -148,11 +143,7 @@ impl Cx<'_, '_> {
         }
         let bound = bind(&mut frame.b, &values)?;
         if graph.input.len() != bound.len() {
-            return bad(format!(
-                "a subgraph has {} inputs where {} values are given",
-                graph.input.len(),
-                bound.len()
-            ));
+            return bad(format!("a subgraph has {} inputs where {} values are given", graph.input.len(), bound.len()));
         }
         for (input, value) in graph.input.iter().zip(bound) {
             scope.names.insert(input.name.clone(), Slot::Value(value));
@@ -170,10 +161,7 @@ impl Cx<'_, '_> {
                 Slot::Value(value) => results.push(value),
                 Slot::Poisoned => return Err(ImportError::Reported),
                 Slot::Sequence(_) | Slot::Nothing => {
-                    return unsupported(format!(
-                        "result `{}` of a subgraph is not a tensor",
-                        output.name
-                    ));
+                    return unsupported(format!("result `{}` of a subgraph is not a tensor", output.name));
                 }
             }
         }
@@ -181,29 +169,17 @@ impl Cx<'_, '_> {
         if new.iter().any(|d| d.severity == diag::Severity::Error) {
             return Err(ImportError::Reported);
         }
-        Ok(Region {
-            b: frame.b,
-            params: values,
-            results,
-        })
+        Ok(Region { b: frame.b, params: values, results })
     }
 
     /// Imports a subgraph without a region, as if its nodes stood here, with these values of its inputs:
     /// for the taken branch of an `If` that is decided already, and for loops that are unrolled.
-    pub(crate) fn splice(
-        &mut self,
-        graph: &GraphProto,
-        inputs: Vec<Slot>,
-    ) -> Result<Vec<Slot>, ImportError> {
+    pub(crate) fn splice(&mut self, graph: &GraphProto, inputs: Vec<Slot>) -> Result<Vec<Slot>, ImportError> {
         if self.env.depth >= MAX_DEPTH {
             return unsupported("subgraphs and functions are nested too deeply");
         }
         if graph.input.len() != inputs.len() {
-            return bad(format!(
-                "a subgraph has {} inputs where {} values are given",
-                graph.input.len(),
-                inputs.len()
-            ));
+            return bad(format!("a subgraph has {} inputs where {} values are given", graph.input.len(), inputs.len()));
         }
         let mut scope = Scope {
             opsets: self.scope.opsets.clone(),
@@ -216,21 +192,14 @@ impl Cx<'_, '_> {
         for (input, slot) in graph.input.iter().zip(inputs) {
             scope.names.insert(input.name.clone(), slot);
         }
-        let mut frame = Frame {
-            b: std::mem::replace(self.b, Builder::new("")),
-            origins: self.origins.clone(),
-        };
+        let mut frame = Frame { b: std::mem::replace(self.b, Builder::new("")), origins: self.origins.clone() };
         let place = frame.b.loc().clone();
         define_initializers(self.env, &mut frame, &mut scope, graph, &place);
         self.env.depth += 1;
         import_nodes(self.env, &mut frame, &mut scope, &graph.node);
         self.env.depth -= 1;
         *self.b = frame.b;
-        graph
-            .output
-            .iter()
-            .map(|output| slot_of(&scope, &output.name))
-            .collect()
+        graph.output.iter().map(|output| slot_of(&scope, &output.name)).collect()
     }
 }
 

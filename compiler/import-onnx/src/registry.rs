@@ -30,22 +30,12 @@ pub(crate) enum Handler {
 impl Row {
     /// An operator of ONNX itself.
     pub(crate) const fn onnx(op: &'static str, since: i64, import: OpFn) -> Row {
-        Row {
-            domain: "",
-            op,
-            since,
-            import: Handler::Values(import),
-        }
+        Row { domain: "", op, since, import: Handler::Values(import) }
     }
 
     /// An operator of ONNX itself over sequences or optionals.
     pub(crate) const fn slots(op: &'static str, since: i64, import: SlotFn) -> Row {
-        Row {
-            domain: "",
-            op,
-            since,
-            import: Handler::Slots(import),
-        }
+        Row { domain: "", op, since, import: Handler::Slots(import) }
     }
 
     /// An operator of ONNX Runtime.
@@ -54,18 +44,8 @@ impl Row {
     }
 
     /// An operator of another domain.
-    pub(crate) const fn of(
-        domain: &'static str,
-        op: &'static str,
-        since: i64,
-        import: OpFn,
-    ) -> Row {
-        Row {
-            domain,
-            op,
-            since,
-            import: Handler::Values(import),
-        }
+    pub(crate) const fn of(domain: &'static str, op: &'static str, since: i64, import: OpFn) -> Row {
+        Row { domain, op, since, import: Handler::Values(import) }
     }
 }
 
@@ -109,12 +89,8 @@ fn operators() -> &'static Table<Known> {
             let mut next = || words.next().unwrap_or_default();
             let key = (canonical_domain(next()), next());
             let versions = next();
-            let known = Known {
-                versions,
-                min_inputs: count(next()),
-                max_inputs: count(next()),
-                max_outputs: count(next()),
-            };
+            let known =
+                Known { versions, min_inputs: count(next()), max_inputs: count(next()), max_outputs: count(next()) };
             (key, known)
         };
         OPERATORS.lines().map(line).collect()
@@ -135,9 +111,7 @@ pub(crate) fn known(domain: &str, op: &str) -> Option<Known> {
 pub(crate) fn reason(domain: &str, op: &str) -> Option<&'static str> {
     unsupported()
         .into_iter()
-        .find(|entry| {
-            canonical_domain(entry.domain) == canonical_domain(domain) && entry.name == op
-        })
+        .find(|entry| canonical_domain(entry.domain) == canonical_domain(domain) && entry.name == op)
         .map(|entry| entry.reason)
 }
 
@@ -168,11 +142,7 @@ pub struct Unsupported {
 /// Every operator that is imported, by domain and name.
 pub fn supported() -> Vec<Supported> {
     let entry = |row: &Row| Supported {
-        domain: if row.domain.is_empty() {
-            "ai.onnx"
-        } else {
-            row.domain
-        },
+        domain: if row.domain.is_empty() { "ai.onnx" } else { row.domain },
         name: row.op,
         since: row.since,
         versions: known(row.domain, row.op).map_or("", |known| known.versions),
@@ -185,26 +155,13 @@ pub fn unsupported() -> Vec<Unsupported> {
     let entry = |line: &'static str| {
         let (domain, rest) = line.split_once(' ')?;
         let (name, reason) = rest.split_once(' ')?;
-        Some(Unsupported {
-            domain,
-            name,
-            reason,
-        })
+        Some(Unsupported { domain, name, reason })
     };
     UNSUPPORTED.lines().filter_map(entry).collect()
 }
 
 /// The names of all operators of the standard, by domain.
 pub fn standard() -> Vec<(&'static str, &'static str)> {
-    let name = |(domain, op): &(&'static str, &'static str)| {
-        (
-            if domain.is_empty() {
-                "ai.onnx"
-            } else {
-                *domain
-            },
-            *op,
-        )
-    };
+    let name = |(domain, op): &(&'static str, &'static str)| (if domain.is_empty() { "ai.onnx" } else { *domain }, *op);
     operators().keys().map(name).collect()
 }

@@ -29,22 +29,13 @@ fn list(names: &std::collections::BTreeSet<String>) -> String {
 pub(crate) fn ways_out(needs: &Needs) -> Vec<String> {
     let mut notes = Vec::new();
     if !needs.inputs.is_empty() {
-        notes.push(format!(
-            "freeze these inputs to constants: {}",
-            list(&needs.inputs)
-        ));
+        notes.push(format!("freeze these inputs to constants: {}", list(&needs.inputs)));
     }
     if !needs.dims.is_empty() {
-        notes.push(format!(
-            "give these dimensions a number: {}",
-            list(&needs.dims)
-        ));
+        notes.push(format!("give these dimensions a number: {}", list(&needs.dims)));
     }
     if !needs.shapes.is_empty() {
-        notes.push(format!(
-            "give the shapes of these inputs: {}",
-            list(&needs.shapes)
-        ));
+        notes.push(format!("give the shapes of these inputs: {}", list(&needs.shapes)));
     }
     if notes.is_empty() {
         notes.push("the value depends on data that only a run can tell; export the model with a constant there".into());
@@ -65,10 +56,7 @@ pub(crate) fn report(env: &mut Env, loc: Loc, error: ImportError, facts: &[Strin
         ImportError::NeedsConstant { what, needs } => {
             env.needs.extend(&needs);
             notes.extend(ways_out(&needs));
-            (
-                Code::NeedsConstant,
-                format!("{what} must be known at compile time"),
-            )
+            (Code::NeedsConstant, format!("{what} must be known at compile time"))
         }
     };
     let mut diagnostic = Diagnostic::error(code, loc, message);

@@ -9,10 +9,7 @@ use tensor::{Scalar, Tensor};
 const MAX_ELEMENTS: usize = 1 << 28;
 
 /// The dense tensor that a sparse one stands for.
-pub(crate) fn dense(
-    proto: &SparseTensorProto,
-    external: Option<&dyn ExternalData>,
-) -> Result<Tensor, TensorFault> {
+pub(crate) fn dense(proto: &SparseTensorProto, external: Option<&dyn ExternalData>) -> Result<Tensor, TensorFault> {
     let bad = |what: &str| TensorFault::Bad(format!("sparse tensor: {what}"));
     let (Some(values), Some(indices)) = (&proto.values, &proto.indices) else {
         return Err(bad("values or indices are missing"));
@@ -29,15 +26,12 @@ pub(crate) fn dense(
         .try_fold(1usize, |n, d| n.checked_mul(*d))
         .filter(|n| *n <= MAX_ELEMENTS)
         .ok_or_else(|| bad("it is too large"))?;
-    let positions = flat_positions(&indices, &shape, values.len())
-        .ok_or_else(|| bad("indices do not fit values and shape"))?;
+    let positions =
+        flat_positions(&indices, &shape, values.len()).ok_or_else(|| bad("indices do not fit values and shape"))?;
     let size = values.dtype().size();
-    let mut bytes = Tensor::full(values.dtype(), vec![n], Scalar::Int(0))
-        .bytes()
-        .to_vec();
+    let mut bytes = Tensor::full(values.dtype(), vec![n], Scalar::Int(0)).bytes().to_vec();
     for (idx, at) in positions.into_iter().enumerate() {
-        bytes[at * size..(at + 1) * size]
-            .copy_from_slice(&values.bytes()[idx * size..(idx + 1) * size]);
+        bytes[at * size..(at + 1) * size].copy_from_slice(&values.bytes()[idx * size..(idx + 1) * size]);
     }
     let bytes = Tensor::from_vec(vec![bytes.len()], bytes).bytes().clone();
     Tensor::from_bytes(values.dtype(), shape, bytes).map_err(|e| TensorFault::Bad(e.to_string()))
@@ -51,10 +45,7 @@ fn flat_positions(indices: &Tensor, shape: &[usize], n_values: usize) -> Option<
     }
     let ints = indices.to_ints();
     let positions: Vec<usize> = match *indices.shape() {
-        [count] if count == n_values => ints
-            .into_iter()
-            .map(|i| usize::try_from(i).ok())
-            .collect::<Option<_>>()?,
+        [count] if count == n_values => ints.into_iter().map(|i| usize::try_from(i).ok()).collect::<Option<_>>()?,
         [count, rank] if count == n_values && rank == shape.len() && rank > 0 => ints
             .chunks(rank)
             .map(|tuple| {

@@ -55,18 +55,14 @@ pub fn dtype_of(code: i32) -> Result<DType> {
         14 => return Err(TensorFault::Unsupported("complex64")),
         15 => return Err(TensorFault::Unsupported("complex128")),
         other => {
-            return Err(TensorFault::Bad(format!(
-                "there is no element type of number {other}"
-            )));
+            return Err(TensorFault::Bad(format!("there is no element type of number {other}")));
         }
     })
 }
 
 /// The ONNX code of an element type.
 pub fn code_of(dtype: DType) -> i32 {
-    (1..=26)
-        .find(|code| dtype_of(*code) == Ok(dtype))
-        .unwrap_or(0)
+    (1..=26).find(|code| dtype_of(*code) == Ok(dtype)).unwrap_or(0)
 }
 
 /// How many elements of this type share one byte of a file.
@@ -86,13 +82,8 @@ fn checked_shape(dims: &[i64], dtype: DType) -> Result<(Vec<usize>, usize)> {
         .map(|d| usize::try_from(*d))
         .collect::<std::result::Result<_, _>>()
         .map_err(|_| TensorFault::Bad(format!("the shape {dims:?} has a negative dimension")))?;
-    let n = shape
-        .iter()
-        .try_fold(1usize, |n, d| n.checked_mul(*d))
-        .ok_or_else(too_large)?;
-    n.checked_mul(dtype.size())
-        .filter(|bytes| isize::try_from(*bytes).is_ok())
-        .ok_or_else(too_large)?;
+    let n = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).ok_or_else(too_large)?;
+    n.checked_mul(dtype.size()).filter(|bytes| isize::try_from(*bytes).is_ok()).ok_or_else(too_large)?;
     Ok((shape, n))
 }
 
@@ -101,20 +92,15 @@ pub fn decode(proto: &TensorProto, external: Option<&dyn ExternalData>) -> Resul
     let dtype = dtype_of(proto.data_type)?;
     let (shape, n) = checked_shape(&proto.dims, dtype)?;
     if proto.segment.is_some() {
-        return Err(TensorFault::Bad(
-            "tensors in segments are not part of the standard any more".into(),
-        ));
+        return Err(TensorFault::Bad("tensors in segments are not part of the standard any more".into()));
     }
     if proto.data_location == 1 {
         let needed = n.div_ceil(per_byte(dtype)) * dtype.size();
-        let bytes =
-            read_external(&proto.external_data, needed, external).map_err(TensorFault::External)?;
+        let bytes = read_external(&proto.external_data, needed, external).map_err(TensorFault::External)?;
         return from_raw(dtype, shape, n, bytes);
     }
     match &proto.raw_data {
-        Some(raw) if !(raw.is_empty() && has_typed_data(proto)) => {
-            from_raw(dtype, shape, n, raw.clone())
-        }
+        Some(raw) if !(raw.is_empty() && has_typed_data(proto)) => from_raw(dtype, shape, n, raw.clone()),
         _ => from_fields(proto, dtype, shape, n),
     }
 }
@@ -144,9 +130,7 @@ fn from_raw(dtype: DType, shape: Vec<usize>, n: usize, raw: Bytes) -> Result<Ten
     } else if dtype == DType::Bool && raw.iter().any(|b| *b > 1) {
         raw.iter().map(|b| u8::from(*b != 0)).collect()
     } else if raw.len() <= MAX_COPIED && !(raw.as_ptr() as usize).is_multiple_of(dtype.size()) {
-        Tensor::from_vec(vec![raw.len()], raw.to_vec())
-            .bytes()
-            .clone()
+        Tensor::from_vec(vec![raw.len()], raw.to_vec()).bytes().clone()
     } else {
         raw
     };
@@ -159,16 +143,9 @@ fn unpack(dtype: DType, n: usize, packed: impl Iterator<Item = u8>) -> Bytes {
     let mask = (1u8 << bits) - 1;
     let value = |byte: u8, at: usize| {
         let code = byte >> (at as u32 * bits) & mask;
-        if dtype.is_signed_int() && code >> (bits - 1) == 1 {
-            code | !mask
-        } else {
-            code
-        }
+        if dtype.is_signed_int() && code >> (bits - 1) == 1 { code | !mask } else { code }
     };
-    packed
-        .flat_map(|byte| (0..per_byte(dtype)).map(move |at| value(byte, at)))
-        .take(n)
-        .collect()
+    packed.flat_map(|byte| (0..per_byte(dtype)).map(move |at| value(byte, at))).take(n).collect()
 }
 
 /// Elements from the typed fields.
@@ -194,10 +171,7 @@ fn from_fields(proto: &TensorProto, dtype: DType, shape: Vec<usize>, n: usize) -
         DType::U64 => owned(&proto.uint64_data, shape),
         DType::U32 => {
             exact(&proto.uint64_data, n, &shape)?;
-            Ok(Tensor::from_vec(
-                shape,
-                proto.uint64_data.iter().map(|v| *v as u32).collect(),
-            ))
+            Ok(Tensor::from_vec(shape, proto.uint64_data.iter().map(|v| *v as u32).collect()))
         }
         _ if per_byte(dtype) > 1 => {
             exact(&proto.int32_data, n.div_ceil(per_byte(dtype)), &shape)?;
@@ -243,10 +217,7 @@ pub fn to_proto(name: &str, tensor: &Tensor) -> TensorProto {
     let bits = dtype.bits();
     let raw = if per_byte(dtype) > 1 {
         let pack = |chunk: &[u8]| {
-            let shifted = chunk
-                .iter()
-                .enumerate()
-                .map(|(at, v)| (v & ((1 << bits) - 1)) << (at as u32 * bits));
+            let shifted = chunk.iter().enumerate().map(|(at, v)| (v & ((1 << bits) - 1)) << (at as u32 * bits));
             shifted.fold(0, |byte, v| byte | v)
         };
         tensor.bytes().chunks(per_byte(dtype)).map(pack).collect()
@@ -287,12 +258,7 @@ mod tests {
         assert_eq!(i4.to_ints(), [1, -1, 7]);
         let u2 = decode(&proto(25, 5, &[0b11_10_01_00, 0b10]), None).unwrap();
         assert_eq!(u2.to_ints(), [0, 1, 2, 3, 2]);
-        let typed = TensorProto {
-            dims: vec![3],
-            data_type: 21,
-            int32_data: vec![0xf1, 2],
-            ..TensorProto::default()
-        };
+        let typed = TensorProto { dims: vec![3], data_type: 21, int32_data: vec![0xf1, 2], ..TensorProto::default() };
         assert_eq!(decode(&typed, None).unwrap().to_ints(), [1, 15, 2]);
     }
 
@@ -304,17 +270,8 @@ mod tests {
             raw_data: Some(Bytes::from_static(&[0; 8])),
             ..TensorProto::default()
         };
-        for dims in [
-            &[i64::MAX, 4][..],
-            &[1 << 40, 1 << 40],
-            &[-1],
-            &[3],
-            &[1 << 62],
-        ] {
-            assert!(matches!(
-                decode(&proto(dims), None),
-                Err(TensorFault::Bad(_))
-            ));
+        for dims in [&[i64::MAX, 4][..], &[1 << 40, 1 << 40], &[-1], &[3], &[1 << 62]] {
+            assert!(matches!(decode(&proto(dims), None), Err(TensorFault::Bad(_))));
         }
         assert_eq!(decode(&proto(&[2]), None).unwrap().len(), 2);
     }
@@ -323,16 +280,8 @@ mod tests {
     fn aligned_bytes_are_shared_and_small_others_copied() {
         let words: Bytes = Tensor::from_vec(vec![4], vec![0f32; 4]).bytes().clone();
         let of = |raw: Bytes| {
-            decode(
-                &TensorProto {
-                    dims: vec![2],
-                    data_type: 1,
-                    raw_data: Some(raw),
-                    ..TensorProto::default()
-                },
-                None,
-            )
-            .unwrap()
+            decode(&TensorProto { dims: vec![2], data_type: 1, raw_data: Some(raw), ..TensorProto::default() }, None)
+                .unwrap()
         };
         assert_eq!(of(words.slice(4..12)).bytes().as_ptr(), words[4..].as_ptr());
         let copy = of(words.slice(1..9));

@@ -1,8 +1,8 @@
 //! Neural-network operators against numbers worked out by hand, and against themselves in another form.
 
 use import_onnx::proto::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto,
-    TensorTypeProto, TypeProto, TypeValue, ValueInfoProto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorShapeProto, TensorTypeProto,
+    TypeProto, TypeValue, ValueInfoProto,
 };
 use import_onnx::{Options, import, parse};
 use prost::Message;
@@ -10,30 +10,15 @@ use std::collections::BTreeMap;
 use tensor::{DType, Dim, Scalar, Tensor};
 
 fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto {
-        name: name.into(),
-        ints: values.to_vec(),
-        r#type: 7,
-        ..Default::default()
-    }
+    AttributeProto { name: name.into(), ints: values.to_vec(), r#type: 7, ..Default::default() }
 }
 
 fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto {
-        name: name.into(),
-        i: Some(value),
-        r#type: 2,
-        ..Default::default()
-    }
+    AttributeProto { name: name.into(), i: Some(value), r#type: 2, ..Default::default() }
 }
 
 fn word(name: &str, value: &str) -> AttributeProto {
-    AttributeProto {
-        name: name.into(),
-        s: Some(value.as_bytes().to_vec().into()),
-        r#type: 3,
-        ..Default::default()
-    }
+    AttributeProto { name: name.into(), s: Some(value.as_bytes().to_vec().into()), r#type: 3, ..Default::default() }
 }
 
 fn floats(shape: &[usize], seed: usize) -> Tensor {
@@ -47,12 +32,7 @@ fn value_info(name: String, tensor: Option<&Tensor>) -> ValueInfoProto {
         elem_type: import_onnx::code_of(t.dtype()),
         shape: Some(TensorShapeProto::default()),
     });
-    ValueInfoProto {
-        name,
-        r#type: ty.map(|ty| TypeProto {
-            value: Some(TypeValue::Tensor(ty)),
-        }),
-    }
+    ValueInfoProto { name, r#type: ty.map(|ty| TypeProto { value: Some(TypeValue::Tensor(ty)) }) }
 }
 
 /// The results of one node. With `dynamic`, sizes of inputs are symbols at compile time.
@@ -65,36 +45,24 @@ fn run_form(
     dynamic: bool,
 ) -> Vec<Tensor> {
     let name = |idx: usize| format!("i{idx}");
-    let given = || {
-        inputs
-            .iter()
-            .enumerate()
-            .filter_map(|(idx, t)| t.map(|t| (idx, t)))
-    };
+    let given = || inputs.iter().enumerate().filter_map(|(idx, t)| t.map(|t| (idx, t)));
     let outputs: Vec<String> = (0..n_outputs).map(|idx| format!("o{idx}")).collect();
     let graph = GraphProto {
         name: "test".into(),
         node: vec![NodeProto {
             op_type: op.into(),
-            input: (0..inputs.len())
-                .map(|idx| inputs[idx].map_or(String::new(), |_| name(idx)))
-                .collect(),
+            input: (0..inputs.len()).map(|idx| inputs[idx].map_or(String::new(), |_| name(idx))).collect(),
             output: outputs.clone(),
             attribute: attributes,
             ..Default::default()
         }],
-        input: given()
-            .map(|(idx, t)| value_info(name(idx), Some(t)))
-            .collect(),
+        input: given().map(|(idx, t)| value_info(name(idx), Some(t))).collect(),
         output: outputs.into_iter().map(|o| value_info(o, None)).collect(),
         ..Default::default()
     };
     let model = ModelProto {
         ir_version: 8,
-        opset_import: vec![OperatorSetIdProto {
-            domain: String::new(),
-            version: opset,
-        }],
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: opset }],
         graph: Some(graph),
         ..Default::default()
     };
@@ -102,31 +70,18 @@ fn run_form(
     let parsed = parse(model.encode_to_vec().into(), "test", &mut sink);
     let parsed = parsed.unwrap_or_else(|_| panic!("{:?}", sink.diagnostics()));
     let dim = |size: &usize| {
-        if dynamic && *size > 1 {
-            Dim::symbol(&format!("s{size}"))
-        } else {
-            Dim::from(*size)
-        }
+        if dynamic && *size > 1 { Dim::symbol(&format!("s{size}")) } else { Dim::from(*size) }
     };
-    let shapes: BTreeMap<String, Vec<Dim>> = given()
-        .map(|(idx, t)| (name(idx), t.shape().iter().map(dim).collect()))
-        .collect();
-    let options = Options {
-        shapes,
-        ..Options::default()
-    };
+    let shapes: BTreeMap<String, Vec<Dim>> =
+        given().map(|(idx, t)| (name(idx), t.shape().iter().map(dim).collect())).collect();
+    let options = Options { shapes, ..Options::default() };
     let imported = import(&parsed, &options, None, &mut sink);
     let imported = imported.unwrap_or_else(|_| panic!("{:?}", sink.diagnostics()));
     let operands: Vec<Tensor> = given().map(|(_, t)| t.clone()).collect();
     graph::evaluate(&imported.graph, &operands).expect("the graph runs")
 }
 
-fn run(
-    op: &str,
-    opset: i64,
-    attributes: Vec<AttributeProto>,
-    inputs: &[Option<&Tensor>],
-) -> Tensor {
+fn run(op: &str, opset: i64, attributes: Vec<AttributeProto>, inputs: &[Option<&Tensor>]) -> Tensor {
     run_form(op, opset, attributes, inputs, 1, false).swap_remove(0)
 }
 
@@ -134,10 +89,7 @@ fn assert_close(got: &Tensor, want: &Tensor) {
     assert_eq!(got.ty(), want.ty());
     for (idx, (a, b)) in got.iter().zip(want.iter()).enumerate() {
         let (a, b) = (a.as_f64(), b.as_f64());
-        assert!(
-            (a - b).abs() <= 1e-5 * (1.0 + b.abs()),
-            "{idx}: {a}, not {b}"
-        );
+        assert!((a - b).abs() <= 1e-5 * (1.0 + b.abs()), "{idx}: {a}, not {b}");
     }
 }
 
@@ -182,14 +134,8 @@ fn a_transposed_convolution_is_the_same_tiled_and_spread() {
 fn softmax_before_version_13_runs_over_all_later_axes() {
     let x = Tensor::from_vec(vec![1, 2, 2], vec![0.0f32; 4]);
     let axis = || vec![int("axis", 1)];
-    assert_eq!(
-        *run("Softmax", 11, axis(), &[Some(&x)]).values::<f32>(),
-        [0.25; 4]
-    );
-    assert_eq!(
-        *run("Softmax", 13, axis(), &[Some(&x)]).values::<f32>(),
-        [0.5; 4]
-    );
+    assert_eq!(*run("Softmax", 11, axis(), &[Some(&x)]).values::<f32>(), [0.25; 4]);
+    assert_eq!(*run("Softmax", 13, axis(), &[Some(&x)]).values::<f32>(), [0.5; 4]);
 }
 
 #[test]
@@ -231,14 +177,7 @@ fn sequences_end_at_their_own_length_in_both_directions() {
     let attributes = || vec![int("hidden_size", 3), word("direction", "bidirectional")];
     let inputs = [Some(&x), Some(&w), Some(&r), None, Some(&lengths)];
     let long = run_form("RNN", 14, attributes(), &inputs, 2, false);
-    let short = run_form(
-        "RNN",
-        14,
-        attributes(),
-        &[Some(&start), Some(&w), Some(&r)],
-        2,
-        false,
-    );
+    let short = run_form("RNN", 14, attributes(), &[Some(&start), Some(&w), Some(&r)], 2, false);
     assert_close(&long[1], &short[1]);
     assert!(long[0].values::<f32>()[12..].iter().all(|v| *v == 0.0));
 }
@@ -247,10 +186,7 @@ fn sequences_end_at_their_own_length_in_both_directions() {
 fn grouped_attention_is_attention_with_repeated_keys() {
     let (q, kv) = (floats(&[1, 4, 2, 3], 1), floats(&[1, 2, 5, 3], 2));
     let values = kv.values::<f32>();
-    let repeated: Vec<f32> = [0, 0, 1, 1]
-        .iter()
-        .flat_map(|head| values[head * 15..head * 15 + 15].to_vec())
-        .collect();
+    let repeated: Vec<f32> = [0, 0, 1, 1].iter().flat_map(|head| values[head * 15..head * 15 + 15].to_vec()).collect();
     let repeated = vector(&repeated, &[1, 4, 5, 3]);
     let causal = || vec![int("is_causal", 1)];
     let grouped = run("Attention", 23, causal(), &[Some(&q), Some(&kv), Some(&kv)]);
@@ -273,12 +209,7 @@ fn resizing_by_scales_of_the_run_equals_resizing_by_constants() {
     let x = floats(&[1, 2, 5, 6], 1);
     let scales = vector(&[1.0, 1.0, 0.6, 1.5], &[4]);
     for mode in ["nearest", "linear", "cubic"] {
-        let attributes = || {
-            vec![
-                word("mode", mode),
-                int("antialias", i64::from(mode != "nearest")),
-            ]
-        };
+        let attributes = || vec![word("mode", mode), int("antialias", i64::from(mode != "nearest"))];
         let inputs = [Some(&x), None, Some(&scales)];
         let fixed = run("Resize", 18, attributes(), &inputs);
         let dynamic = run_form("Resize", 18, attributes(), &inputs, 1, true);
@@ -290,16 +221,8 @@ fn resizing_by_scales_of_the_run_equals_resizing_by_constants() {
 #[test]
 fn quantization_rounds_to_even_and_saturates() {
     let x = vector(&[0.5, 1.5, -9.0, 999.0], &[4]);
-    let (scale, zero) = (
-        Tensor::from_vec(vec![], vec![1.0f32]),
-        Tensor::from_vec(vec![], vec![2u8]),
-    );
-    let y = run(
-        "QuantizeLinear",
-        13,
-        vec![],
-        &[Some(&x), Some(&scale), Some(&zero)],
-    );
+    let (scale, zero) = (Tensor::from_vec(vec![], vec![1.0f32]), Tensor::from_vec(vec![], vec![2u8]));
+    let y = run("QuantizeLinear", 13, vec![], &[Some(&x), Some(&scale), Some(&zero)]);
     assert_eq!(*y.values::<u8>(), [2, 4, 0, 255]);
     assert_eq!(y.dtype(), DType::U8);
 }
@@ -307,9 +230,7 @@ fn quantization_rounds_to_even_and_saturates() {
 #[test]
 fn norms_of_half_floats_are_computed_in_single_precision() {
     // The sum of squares overflows 16 bits.
-    let half = |shape: Vec<usize>, values: [f64; 2]| {
-        Tensor::build(DType::F16, shape, |idx| Scalar::Float(values[idx]))
-    };
+    let half = |shape: Vec<usize>, values: [f64; 2]| Tensor::build(DType::F16, shape, |idx| Scalar::Float(values[idx]));
     let (x, scale) = (half(vec![1, 2], [300.0, -300.0]), half(vec![2], [1.0, 1.0]));
     let y = run("LayerNormalization", 17, vec![], &[Some(&x), Some(&scale)]);
     assert_eq!(y.get(0).as_f64(), 1.0);

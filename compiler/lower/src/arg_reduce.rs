@@ -9,7 +9,14 @@ use ops::ArgKind;
 use tensor::DType;
 
 impl Cx<'_> {
-    pub(crate) fn arg_reduce(&self, w: &mut Writer, s: &mut Scope, node: &Node, op: &ops::ArgReduce, idx: &[Idx]) -> Val {
+    pub(crate) fn arg_reduce(
+        &self,
+        w: &mut Writer,
+        s: &mut Scope,
+        node: &Node,
+        op: &ops::ArgReduce,
+        idx: &[Idx],
+    ) -> Val {
         let operand = node.inputs[0];
         let ty = self.ty(operand);
         let lanes = Self::result_lanes(s, idx);

@@ -374,12 +374,7 @@ fn merge<const N: usize>(extents: &[Dim], strides: [&[Dim]; N]) -> Option<(Dim, 
 }
 
 /// The free axes of an operand as one; where they do not merge, all but the last become batch axes.
-fn outer(
-    axes: &[usize],
-    shape: &[Dim],
-    strides: &[Dim],
-    mut batch: impl FnMut(Dim, Dim, usize),
-) -> (Dim, Dim) {
+fn outer(axes: &[usize], shape: &[Dim], strides: &[Dim], mut batch: impl FnMut(Dim, Dim, usize)) -> (Dim, Dim) {
     let extents: Vec<Dim> = axes.iter().map(|axis| shape[*axis].clone()).collect();
     let steps: Vec<Dim> = axes.iter().map(|axis| strides[*axis].clone()).collect();
     if let Some((extent, [stride])) = merge(&extents, [&steps]) {
@@ -399,9 +394,8 @@ fn packing(cx: &Cx, matrix: &Matrix, batch: &[Dim], outer: &Dim, k: &Dim, panel:
         return None;
     }
     let number = |dim: &Dim| dim.as_const().and_then(|d| usize::try_from(d).ok());
-    let walked: Vec<usize> = (0..batch.len())
-        .filter(|at| matrix.batch_strides[*at] != Dim::from(0) && batch[*at] != Dim::from(1))
-        .collect();
+    let walked: Vec<usize> =
+        (0..batch.len()).filter(|at| matrix.batch_strides[*at] != Dim::from(0) && batch[*at] != Dim::from(1)).collect();
     let (matrices, matrix_stride) = match walked[..] {
         [] => (1, 0),
         [at] => (number(&batch[at])?, number(&matrix.batch_strides[at])?),

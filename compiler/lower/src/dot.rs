@@ -96,4 +96,3 @@ fn operand_index(
         })
         .collect()
 }
-

@@ -14,8 +14,8 @@
 mod anchor;
 mod arg_reduce;
 mod cast;
-mod contraction;
 mod context;
+mod contraction;
 mod conv;
 mod cumulative;
 mod dot;

@@ -87,7 +87,14 @@ impl Map {
         let value = cx.value(w, s, cx.region.result, idx);
         if idx.is_empty() {
             let zero = w.i64(0);
-            cx.store_at(w, s, cx.ptrs[&cx.region.store.value], cx.ty(cx.region.store.value).dtype, Idx::Uniform(zero), value);
+            cx.store_at(
+                w,
+                s,
+                cx.ptrs[&cx.region.store.value],
+                cx.ty(cx.region.store.value).dtype,
+                Idx::Uniform(zero),
+                value,
+            );
         } else {
             cx.store(w, s, idx, value);
         }
@@ -107,13 +114,15 @@ impl Recipe for Map {
         let inner = cx.dim(w, &self.inner());
         if self.target == Target::Gpu {
             // Without outer axes the task is the index; the division would be kept, as nothing says that it is small.
-            let (row, at) = if self.outer().is_empty() { (task, task) } else { (w.divui(task, inner), w.remui(task, inner)) };
+            let (row, at) =
+                if self.outer().is_empty() { (task, task) } else { (w.divui(task, inner), w.remui(task, inner)) };
             let outer = split(cx, w, row, self.outer());
             self.elements(cx, w, &mut Scope::new(1, None), &outer, Idx::Uniform(at));
             return;
         }
         let blocks = cx.dim(w, &self.blocks());
-        let (row, block) = if self.outer().is_empty() { (task, task) } else { (w.divui(task, blocks), w.remui(task, blocks)) };
+        let (row, block) =
+            if self.outer().is_empty() { (task, task) } else { (w.divui(task, blocks), w.remui(task, blocks)) };
         let outer = split(cx, w, row, self.outer());
         let size = w.i64(BLOCK);
         let lo = w.muli(block, size);

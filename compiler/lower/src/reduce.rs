@@ -35,7 +35,10 @@ impl Cx<'_> {
                 row.run(w, s, &mut |w, s, ivs, last, sum| {
                     let ivs: Vec<Idx> = ivs.iter().map(|iv| Idx::Uniform(*iv)).chain([last]).collect();
                     let val = element(w, s, &ivs);
-                    let next = { let val = w.broadcast(val, sum.ty); combine(w, kind, sum, val) };
+                    let next = {
+                        let val = w.broadcast(val, sum.ty);
+                        combine(w, kind, sum, val)
+                    };
                     s.mask.map_or(next, |mask| w.select(mask, next, sum))
                 })
             }

@@ -185,9 +185,10 @@ impl Cx<'_> {
         body: impl FnOnce(&Self, &mut Writer, &mut Scope) -> Val,
     ) -> Val {
         let all = |w: &mut Writer, vector: bool, init: Option<Val>| {
-            conditions.iter().filter(|c| c.ty.is_vector() == vector).fold(init, |sum, c| {
-                Some(sum.map_or(*c, |sum| w.andi(sum, *c)))
-            })
+            conditions
+                .iter()
+                .filter(|c| c.ty.is_vector() == vector)
+                .fold(init, |sum, c| Some(sum.map_or(*c, |sum| w.andi(sum, *c))))
         };
         let has_mask = conditions.iter().any(|c| c.ty.is_vector());
         let uniform = all(w, false, None);

@@ -38,19 +38,10 @@ impl OpSpec for ArgReduce {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        ensure!(
-            self.axis < x.rank(),
-            Self::NAME,
-            "C1",
-            "axis {} of {x}",
-            self.axis
-        );
+        ensure!(self.axis < x.rank(), Self::NAME, "C1", "axis {} of {x}", self.axis);
         let mut shape = x.shape.clone();
         shape.remove(self.axis);
-        Ok(vec![TensorType {
-            dtype: DType::I64,
-            shape,
-        }])
+        Ok(vec![TensorType { dtype: DType::I64, shape }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
@@ -58,10 +49,7 @@ impl OpSpec for ArgReduce {
         let x = &inputs[0];
         let (outer, size, inner) = split_at_axis(x.shape(), self.axis);
         if size == 0 && outer * inner > 0 {
-            return Err(EvalError::new(
-                Self::NAME,
-                format!("axis {} of {} is empty", self.axis, x.ty()),
-            ));
+            return Err(EvalError::new(Self::NAME, format!("axis {} of {} is empty", self.axis, x.ty())));
         }
         let extreme = |(start, offset): (usize, usize)| {
             let element = |i: usize| x.get(start * size * inner + i * inner + offset);

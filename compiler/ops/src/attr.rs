@@ -51,11 +51,7 @@ impl Ord for Const {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let head = |c: &Const| (c.0.dtype(), c.0.shape().to_vec());
         head(self).cmp(&head(other)).then_with(|| {
-            if self.same_storage(other) {
-                std::cmp::Ordering::Equal
-            } else {
-                self.0.bytes().cmp(other.0.bytes())
-            }
+            if self.same_storage(other) { std::cmp::Ordering::Equal } else { self.0.bytes().cmp(other.0.bytes()) }
         })
     }
 }
@@ -64,12 +60,7 @@ impl Hash for Const {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // Large weights are told apart by shape and a sample; equality looks at all bytes.
         let bytes = self.0.bytes();
-        (
-            self.0.dtype(),
-            self.0.shape(),
-            &bytes[..bytes.len().min(64)],
-            &bytes[bytes.len().saturating_sub(64)..],
-        )
+        (self.0.dtype(), self.0.shape(), &bytes[..bytes.len().min(64)], &bytes[bytes.len().saturating_sub(64)..])
             .hash(state);
     }
 }
@@ -147,15 +138,8 @@ impl<'a> AttrReader<'a> {
 
     /// The attribute of this name.
     pub fn get<T: AttrValue>(&self, name: &str) -> Result<T, AttrError> {
-        let fail = |what: &str| AttrError {
-            name: name.into(),
-            what: what.into(),
-        };
-        let (_, attr) = self
-            .attrs
-            .iter()
-            .find(|(n, _)| n == name)
-            .ok_or_else(|| fail("is missing"))?;
+        let fail = |what: &str| AttrError { name: name.into(), what: what.into() };
+        let (_, attr) = self.attrs.iter().find(|(n, _)| n == name).ok_or_else(|| fail("is missing"))?;
         T::from_attr(attr).ok_or_else(|| fail("has the wrong kind of value"))
     }
 }

@@ -23,12 +23,7 @@ impl OpSpec for Bind {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        ensure!(
-            x.dtype.is_int(),
-            Self::NAME,
-            "C1",
-            "the operand is {x}, not of an integer type"
-        );
+        ensure!(x.dtype.is_int(), Self::NAME, "C1", "the operand is {x}, not of an integer type");
         ensure!(
             x.num_elements() == Dim::from(self.symbols.len()),
             Self::NAME,

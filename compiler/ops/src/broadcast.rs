@@ -23,31 +23,13 @@ impl OpSpec for Broadcast {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        ensure!(
-            x.rank() <= self.shape.len(),
-            Self::NAME,
-            "C1",
-            "{x} has more axes than {:?}",
-            self.shape
-        );
+        ensure!(x.rank() <= self.shape.len(), Self::NAME, "C1", "{x} has more axes than {:?}", self.shape);
         let aligned = &self.shape[self.shape.len() - x.rank()..];
         for (from, to) in x.shape.iter().zip(aligned) {
-            let fits = *from == Dim::from(1)
-                || (from.clone() - to.clone())
-                    .as_const()
-                    .is_none_or(|d| d == 0);
-            ensure!(
-                fits,
-                Self::NAME,
-                "C2",
-                "{x} does not broadcast to {:?}",
-                self.shape
-            );
+            let fits = *from == Dim::from(1) || (from.clone() - to.clone()).as_const().is_none_or(|d| d == 0);
+            ensure!(fits, Self::NAME, "C2", "{x} does not broadcast to {:?}", self.shape);
         }
-        Ok(vec![TensorType {
-            dtype: x.dtype,
-            shape: self.shape.clone(),
-        }])
+        Ok(vec![TensorType { dtype: x.dtype, shape: self.shape.clone() }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {

@@ -28,10 +28,7 @@ impl OpSpec for Cast {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        Ok(vec![TensorType {
-            dtype: self.to,
-            shape: x.shape.clone(),
-        }])
+        Ok(vec![TensorType { dtype: self.to, shape: x.shape.clone() }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {

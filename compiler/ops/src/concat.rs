@@ -21,27 +21,12 @@ operator! {
 impl OpSpec for Concat {
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, TypeError> {
         let [first, rest @ ..] = inputs else {
-            return Err(TypeError::new(
-                Self::NAME,
-                "C1",
-                "takes at least one operand",
-            ));
+            return Err(TypeError::new(Self::NAME, "C1", "takes at least one operand"));
         };
-        ensure!(
-            self.axis < first.rank(),
-            Self::NAME,
-            "C1",
-            "axis {} of {first}",
-            self.axis
-        );
+        ensure!(self.axis < first.rank(), Self::NAME, "C1", "axis {} of {first}", self.axis);
         let mut result = first.clone();
         for x in rest {
-            ensure!(
-                x.dtype == first.dtype && x.rank() == first.rank(),
-                Self::NAME,
-                "C1",
-                "{first} and {x}"
-            );
+            ensure!(x.dtype == first.dtype && x.rank() == first.rank(), Self::NAME, "C1", "{first} and {x}");
             for (axis, dim) in x.shape.iter().enumerate() {
                 if axis == self.axis {
                     result.shape[axis] = result.shape[axis].clone() + dim.clone();
@@ -65,8 +50,7 @@ impl OpSpec for Concat {
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
         let shape = result_shape(self, Self::NAME, inputs)?;
         let (outer, _, inner) = split_at_axis(&shape, self.axis);
-        let mut bytes =
-            Vec::with_capacity(shape.iter().product::<usize>() * inputs[0].dtype().size());
+        let mut bytes = Vec::with_capacity(shape.iter().product::<usize>() * inputs[0].dtype().size());
         for at in 0..outer {
             for x in inputs {
                 let part = x.shape()[self.axis] * inner * x.dtype().size();

@@ -105,11 +105,7 @@ pub(crate) fn matrix_product<T: Accumulator>(
 }
 
 /// `TILE` lines side by side: entry `t * k + p` holds element `p` of the lines `t * TILE ..`, zeros where there are none.
-fn pack<T: Accumulator>(
-    n_lines: usize,
-    k: usize,
-    element: impl Fn(usize, usize) -> T,
-) -> Vec<[T; TILE]> {
+fn pack<T: Accumulator>(n_lines: usize, k: usize, element: impl Fn(usize, usize) -> T) -> Vec<[T; TILE]> {
     let mut out = vec![[T::ZERO; TILE]; n_lines.div_ceil(TILE) * k];
     for line in 0..n_lines {
         let tile = &mut out[line / TILE * k..][..k];

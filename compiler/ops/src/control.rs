@@ -43,10 +43,7 @@ impl OpSpec for If {
     }
 
     fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the graph's evaluator runs regions",
-        ))
+        Err(EvalError::new(Self::NAME, "the graph's evaluator runs regions"))
     }
 }
 
@@ -56,9 +53,6 @@ impl OpSpec for Loop {
     }
 
     fn eval(&self, _inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
-        Err(EvalError::new(
-            Self::NAME,
-            "the graph's evaluator runs regions",
-        ))
+        Err(EvalError::new(Self::NAME, "the graph's evaluator runs regions"))
     }
 }

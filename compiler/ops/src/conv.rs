@@ -55,10 +55,8 @@ impl OpSpec for Conv {
             self.dilations.len(),
             self.base_dilations.len(),
         ];
-        let positive = [&self.strides, &self.dilations, &self.base_dilations]
-            .iter()
-            .all(|v| !v.contains(&0))
-            && self.groups > 0;
+        let positive =
+            [&self.strides, &self.dilations, &self.base_dilations].iter().all(|v| !v.contains(&0)) && self.groups > 0;
         ensure!(
             n > 0 && w.rank() == x.rank() && lengths.iter().all(|l| *l == n) && positive,
             Self::NAME,
@@ -66,9 +64,7 @@ impl OpSpec for Conv {
             "{x} and {w} with {self:?}"
         );
         let channels = (x.shape[1].clone() - w.shape[1].clone() * self.groups.into()).as_const();
-        let filters = w.shape[0]
-            .as_const()
-            .is_none_or(|m| m % self.groups as i64 == 0);
+        let filters = w.shape[0].as_const().is_none_or(|m| m % self.groups as i64 == 0);
         ensure!(
             matches!(channels, None | Some(0)) && filters,
             Self::NAME,
@@ -76,34 +72,16 @@ impl OpSpec for Conv {
             "{x} and {w} with {} groups",
             self.groups
         );
-        ensure!(
-            types_contract(x.dtype, w.dtype, self.out),
-            Self::NAME,
-            "C3",
-            "{x} and {w} into {}",
-            self.out
-        );
+        ensure!(types_contract(x.dtype, w.dtype, self.out), Self::NAME, "C3", "{x} and {w} into {}", self.out);
         let spatial = (0..n).map(|axis| {
-            let spread = (x.shape[axis + 2].clone() - 1.into()) * self.base_dilations[axis].into()
-                + 1.into();
+            let spread = (x.shape[axis + 2].clone() - 1.into()) * self.base_dilations[axis].into() + 1.into();
             let padded = spread + self.pads_low[axis].clone() + self.pads_high[axis].clone();
-            window_count(
-                padded,
-                &w.shape[axis + 2],
-                self.strides[axis],
-                self.dilations[axis],
-            )
+            window_count(padded, &w.shape[axis + 2], self.strides[axis], self.dilations[axis])
         });
-        let shape: Vec<Dim> = [x.shape[0].clone(), w.shape[0].clone()]
-            .into_iter()
-            .chain(spatial)
-            .collect();
+        let shape: Vec<Dim> = [x.shape[0].clone(), w.shape[0].clone()].into_iter().chain(spatial).collect();
         let fit = shape.iter().all(|d| d.as_const().is_none_or(|d| d >= 0));
         ensure!(fit, Self::NAME, "C4", "{w} over {x} with {self:?}");
-        Ok(vec![TensorType {
-            dtype: self.out,
-            shape,
-        }])
+        Ok(vec![TensorType { dtype: self.out, shape }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
@@ -128,9 +106,7 @@ fn taps(op: &Conv, x: &[usize], windows: &[usize], kernel: &[usize]) -> Vec<Vec<
     (0..x.len())
         .map(|axis| {
             let places = 0..windows[axis] * kernel[axis];
-            places
-                .map(|i| index(axis, i / kernel[axis], i % kernel[axis]))
-                .collect()
+            places.map(|i| index(axis, i / kernel[axis], i % kernel[axis])).collect()
         })
         .collect()
 }
@@ -140,16 +116,11 @@ fn convolve<T: Accumulator>(op: &Conv, inputs: &[Tensor], shape: Vec<usize>) -> 
     let [x, w] = [&inputs[0], &inputs[1]];
     let (x_spatial, kernel, windows) = (&x.shape()[2..], &w.shape()[2..], &shape[2..]);
     let (n_channels, filters) = (w.shape()[1], w.shape()[0] / op.groups);
-    let (n_places, n_windows, area) = (
-        kernel.iter().product::<usize>(),
-        windows.iter().product::<usize>(),
-        x_spatial.iter().product::<usize>(),
-    );
+    let (n_places, n_windows, area) =
+        (kernel.iter().product::<usize>(), windows.iter().product::<usize>(), x_spatial.iter().product::<usize>());
     let taps = taps(op, x_spatial, windows, kernel);
     // Where each window's and each place's entries begin in the tables of `taps`, axis by axis.
-    let entry = |axis: usize, window: &[usize], place: &[usize]| {
-        taps[axis][window[axis] * kernel[axis] + place[axis]]
-    };
+    let entry = |axis: usize, window: &[usize], place: &[usize]| taps[axis][window[axis] * kernel[axis] + place[axis]];
     let (all_windows, all_places) = (indices(windows), indices(kernel));
     let tap = |window: usize, place: usize| {
         (0..x_spatial.len()).try_fold(0, |sum, axis| {

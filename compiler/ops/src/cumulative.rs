@@ -40,19 +40,8 @@ impl OpSpec for Cumulative {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        ensure!(
-            self.axis < x.rank(),
-            Self::NAME,
-            "C1",
-            "axis {} of {x}",
-            self.axis
-        );
-        ensure!(
-            BinaryKind::Add.accepts(x.dtype),
-            Self::NAME,
-            "C2",
-            "is not defined on {x}"
-        );
+        ensure!(self.axis < x.rank(), Self::NAME, "C1", "axis {} of {x}", self.axis);
+        ensure!(BinaryKind::Add.accepts(x.dtype), Self::NAME, "C2", "is not defined on {x}");
         Ok(vec![x.clone()])
     }
 

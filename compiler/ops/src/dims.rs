@@ -26,9 +26,8 @@ impl OpSpec for Dims {
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
         result_types(self, inputs)?;
         let values: Option<Vec<i64>> = self.values.iter().map(Dim::as_const).collect();
-        let values = values.ok_or_else(|| {
-            EvalError::new(Self::NAME, format!("{:?} has unknown symbols", self.values))
-        })?;
+        let values =
+            values.ok_or_else(|| EvalError::new(Self::NAME, format!("{:?} has unknown symbols", self.values)))?;
         Ok(vec![Tensor::from_vec(vec![values.len()], values)])
     }
 }

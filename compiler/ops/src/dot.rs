@@ -51,9 +51,7 @@ impl OpSpec for Dot {
         };
         let pairs = |a: &[usize], b: &[usize]| {
             a.len() == b.len()
-                && a.iter().zip(b).all(|(i, j)| {
-                    *i < x.rank() && *j < y.rank() && fits(&x.shape[*i], &y.shape[*j])
-                })
+                && a.iter().zip(b).all(|(i, j)| *i < x.rank() && *j < y.rank() && fits(&x.shape[*i], &y.shape[*j]))
         };
         let distinct = |a: &[usize], b: &[usize]| {
             let mut all = [a, b].concat();
@@ -65,22 +63,11 @@ impl OpSpec for Dot {
             && distinct(&self.lhs_batch, &self.lhs_contract)
             && distinct(&self.rhs_batch, &self.rhs_contract);
         ensure!(valid, Self::NAME, "C1", "{x} and {y} with {self:?}");
-        ensure!(
-            types_contract(x.dtype, y.dtype, self.out),
-            Self::NAME,
-            "C2",
-            "{x} and {y} into {}",
-            self.out
-        );
+        ensure!(types_contract(x.dtype, y.dtype, self.out), Self::NAME, "C2", "{x} and {y} into {}", self.out);
         let batch = self.lhs_batch.iter().map(|axis| x.shape[*axis].clone());
-        let left = free_axes(x.rank(), &self.lhs_batch, &self.lhs_contract)
-            .map(|axis| x.shape[axis].clone());
-        let right = free_axes(y.rank(), &self.rhs_batch, &self.rhs_contract)
-            .map(|axis| y.shape[axis].clone());
-        Ok(vec![TensorType {
-            dtype: self.out,
-            shape: batch.chain(left).chain(right).collect(),
-        }])
+        let left = free_axes(x.rank(), &self.lhs_batch, &self.lhs_contract).map(|axis| x.shape[axis].clone());
+        let right = free_axes(y.rank(), &self.rhs_batch, &self.rhs_contract).map(|axis| y.shape[axis].clone());
+        Ok(vec![TensorType { dtype: self.out, shape: batch.chain(left).chain(right).collect() }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {

@@ -190,19 +190,12 @@ fn is_arithmetic_float(dtype: DType) -> bool {
 /// Whether two shapes may be equal: no dimension differs by a known number.
 pub(crate) fn shapes_may_equal(a: &TensorType, b: &TensorType) -> bool {
     a.rank() == b.rank()
-        && a.shape
-            .iter()
-            .zip(&b.shape)
-            .all(|(x, y)| (x.clone() - y.clone()).as_const().is_none_or(|d| d == 0))
+        && a.shape.iter().zip(&b.shape).all(|(x, y)| (x.clone() - y.clone()).as_const().is_none_or(|d| d == 0))
 }
 
 /// The shape of elementwise results: constants win over expressions, so that facts are not lost.
 pub(crate) fn merged_shape(a: &TensorType, b: &TensorType) -> Vec<tensor::Dim> {
-    a.shape
-        .iter()
-        .zip(&b.shape)
-        .map(|(x, y)| if y.as_const().is_some() { y } else { x }.clone())
-        .collect()
+    a.shape.iter().zip(&b.shape).map(|(x, y)| if y.as_const().is_some() { y } else { x }.clone()).collect()
 }
 
 impl OpSpec for Unary {
@@ -211,21 +204,9 @@ impl OpSpec for Unary {
         let [x] = inputs else {
             return Err(TypeError::new(op, "C1", "takes one operand"));
         };
-        ensure!(
-            self.kind.accepts(x.dtype),
-            op,
-            "C1",
-            "is not defined on {x}"
-        );
-        let dtype = if self.kind == UnaryKind::IsNan {
-            DType::Bool
-        } else {
-            x.dtype
-        };
-        Ok(vec![TensorType {
-            dtype,
-            shape: x.shape.clone(),
-        }])
+        ensure!(self.kind.accepts(x.dtype), op, "C1", "is not defined on {x}");
+        let dtype = if self.kind == UnaryKind::IsNan { DType::Bool } else { x.dtype };
+        Ok(vec![TensorType { dtype, shape: x.shape.clone() }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
@@ -240,22 +221,9 @@ impl OpSpec for Binary {
         let [a, b] = inputs else {
             return Err(TypeError::new(op, "C1", "takes two operands"));
         };
-        ensure!(
-            a.dtype == b.dtype && shapes_may_equal(a, b),
-            op,
-            "C1",
-            "operands are {a} and {b}"
-        );
-        ensure!(
-            self.kind.accepts(a.dtype),
-            op,
-            "C2",
-            "is not defined on {a}"
-        );
-        Ok(vec![TensorType {
-            dtype: a.dtype,
-            shape: merged_shape(a, b),
-        }])
+        ensure!(a.dtype == b.dtype && shapes_may_equal(a, b), op, "C1", "operands are {a} and {b}");
+        ensure!(self.kind.accepts(a.dtype), op, "C2", "is not defined on {a}");
+        Ok(vec![TensorType { dtype: a.dtype, shape: merged_shape(a, b) }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
@@ -272,20 +240,13 @@ impl OpSpec for Compare {
         };
         let fits = a.dtype == b.dtype && shapes_may_equal(a, b) && !a.dtype.is_tiny_float();
         ensure!(fits, op, "C1", "operands are {a} and {b}");
-        Ok(vec![TensorType {
-            dtype: DType::Bool,
-            shape: merged_shape(a, b),
-        }])
+        Ok(vec![TensorType { dtype: DType::Bool, shape: merged_shape(a, b) }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
         result_types(self, inputs)?;
         let [a, b] = [&inputs[0], &inputs[1]];
-        let holds: Vec<bool> = a
-            .iter()
-            .zip(b.iter())
-            .map(|(a, b)| compare(self.kind, a, b))
-            .collect();
+        let holds: Vec<bool> = a.iter().zip(b.iter()).map(|(a, b)| compare(self.kind, a, b)).collect();
         Ok(vec![Tensor::from_bools(a.shape().to_vec(), &holds)])
     }
 }

@@ -162,10 +162,7 @@ pub(crate) fn map_unary(kind: UnaryKind, x: &Tensor) -> Tensor {
     }
     if dtype == DType::F32 {
         let values = x.values::<f32>();
-        return Tensor::from_vec(
-            shape,
-            values.iter().map(|v| f(f64::from(*v)) as f32).collect(),
-        );
+        return Tensor::from_vec(shape, values.iter().map(|v| f(f64::from(*v)) as f32).collect());
     }
     Tensor::build(dtype, shape, |at| match x.get(at) {
         Scalar::Float(v) => Scalar::Float(f(v)),
@@ -179,12 +176,7 @@ pub(crate) fn map_binary(kind: BinaryKind, a: &Tensor, b: &Tensor) -> Tensor {
     if dtype == DType::F32 {
         let (f, a, b) = (binary_float(kind), a.values::<f32>(), b.values::<f32>());
         let pairs = a.iter().zip(b.iter());
-        return Tensor::from_vec(
-            shape,
-            pairs
-                .map(|(a, b)| f(f64::from(*a), f64::from(*b)) as f32)
-                .collect(),
-        );
+        return Tensor::from_vec(shape, pairs.map(|(a, b)| f(f64::from(*a), f64::from(*b)) as f32).collect());
     }
     Tensor::build(dtype, shape, |at| binary(kind, dtype, a.get(at), b.get(at)))
 }

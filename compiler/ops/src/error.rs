@@ -15,11 +15,7 @@ pub struct TypeError {
 impl TypeError {
     /// An error about one constraint.
     pub fn new(op: &'static str, constraint: &'static str, message: impl Into<String>) -> Self {
-        TypeError {
-            op,
-            constraint,
-            message: message.into(),
-        }
+        TypeError { op, constraint, message: message.into() }
     }
 }
 
@@ -46,9 +42,6 @@ pub struct EvalError {
 impl EvalError {
     /// An error about one value.
     pub fn new(op: &'static str, message: impl Into<String>) -> Self {
-        EvalError {
-            op,
-            message: message.into(),
-        }
+        EvalError { op, message: message.into() }
     }
 }

@@ -12,40 +12,26 @@ const MAX_BYTES: usize = 1 << 36;
 
 impl From<TypeError> for EvalError {
     fn from(error: TypeError) -> Self {
-        EvalError::new(
-            error.op,
-            format!("{} ({} {})", error.message, error.op, error.constraint),
-        )
+        EvalError::new(error.op, format!("{} ({} {})", error.message, error.op, error.constraint))
     }
 }
 
 /// The result types for these operands: checks every constraint, now that no size is hidden by a symbol.
-pub(crate) fn result_types(
-    op: &impl OpSpec,
-    inputs: &[Tensor],
-) -> Result<Vec<TensorType>, EvalError> {
+pub(crate) fn result_types(op: &impl OpSpec, inputs: &[Tensor]) -> Result<Vec<TensorType>, EvalError> {
     let types: Vec<TensorType> = inputs.iter().map(Tensor::ty).collect();
     Ok(op.infer(&types)?)
 }
 
 /// The shape of the only result for these operands.
-pub(crate) fn result_shape(
-    op: &impl OpSpec,
-    name: &'static str,
-    inputs: &[Tensor],
-) -> Result<Vec<usize>, EvalError> {
+pub(crate) fn result_shape(op: &impl OpSpec, name: &'static str, inputs: &[Tensor]) -> Result<Vec<usize>, EvalError> {
     let types = result_types(op, inputs)?;
-    types.first().map_or_else(
-        || Err(EvalError::new(name, "has no result")),
-        |ty| shape_of(name, ty),
-    )
+    types.first().map_or_else(|| Err(EvalError::new(name, "has no result")), |ty| shape_of(name, ty))
 }
 
 /// A type's shape as numbers, if it is one that fits into memory.
 pub(crate) fn shape_of(name: &'static str, ty: &TensorType) -> Result<Vec<usize>, EvalError> {
-    let shape = ty
-        .static_shape()
-        .ok_or_else(|| EvalError::new(name, format!("the result's shape {ty} is not known")))?;
+    let shape =
+        ty.static_shape().ok_or_else(|| EvalError::new(name, format!("the result's shape {ty} is not known")))?;
     shape
         .iter()
         .try_fold(ty.dtype.size(), |bytes, d| bytes.checked_mul(*d))
@@ -96,11 +82,7 @@ pub(crate) fn indices(shape: &[usize]) -> Vec<Vec<usize>> {
 
 /// The number of elements before, along and after an axis.
 pub(crate) fn split_at_axis(shape: &[usize], axis: usize) -> (usize, usize, usize) {
-    (
-        shape[..axis].iter().product(),
-        shape[axis],
-        shape[axis + 1..].iter().product(),
-    )
+    (shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product())
 }
 
 /// A tensor whose element `i` is element `sources[i]` of `x`, bit for bit.
@@ -125,11 +107,7 @@ pub(crate) fn from_bytes(dtype: DType, shape: Vec<usize>, bytes: Vec<u8>) -> Ten
 
 /// An index that may count from the end, as one from the start.
 pub(crate) fn wrap_index(op: &'static str, index: i128, size: usize) -> Result<usize, EvalError> {
-    let wrapped = if index < 0 {
-        index + size as i128
-    } else {
-        index
-    };
+    let wrapped = if index < 0 { index + size as i128 } else { index };
     usize::try_from(wrapped)
         .ok()
         .filter(|i| *i < size)
@@ -139,9 +117,7 @@ pub(crate) fn wrap_index(op: &'static str, index: i128, size: usize) -> Result<u
 /// The order of two elements of one type; NaN is equal to itself and larger than every number.
 pub(crate) fn order(a: Scalar, b: Scalar) -> Ordering {
     match (a, b) {
-        (Scalar::Float(a), Scalar::Float(b)) => a
-            .partial_cmp(&b)
-            .unwrap_or_else(|| a.is_nan().cmp(&b.is_nan())),
+        (Scalar::Float(a), Scalar::Float(b)) => a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan())),
         _ => a.as_int().cmp(&b.as_int()),
     }
 }

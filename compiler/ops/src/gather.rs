@@ -30,16 +30,8 @@ impl OpSpec for Gather {
             "axis {} of {x} by {indices}",
             self.axis
         );
-        let shape = [
-            &x.shape[..self.axis],
-            &indices.shape,
-            &x.shape[self.axis + 1..],
-        ]
-        .concat();
-        Ok(vec![TensorType {
-            dtype: x.dtype,
-            shape,
-        }])
+        let shape = [&x.shape[..self.axis], &indices.shape, &x.shape[self.axis + 1..]].concat();
+        Ok(vec![TensorType { dtype: x.dtype, shape }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {

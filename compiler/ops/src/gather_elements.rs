@@ -24,13 +24,7 @@ impl OpSpec for GatherElements {
             return Err(TypeError::new(Self::NAME, "C1", "takes two operands"));
         };
         let fits = x.rank() == indices.rank() && self.axis < x.rank() && indices.dtype.is_int();
-        ensure!(
-            fits,
-            Self::NAME,
-            "C1",
-            "axis {} of {x} by {indices}",
-            self.axis
-        );
+        ensure!(fits, Self::NAME, "C1", "axis {} of {x} by {indices}", self.axis);
         ensure!(
             reaches(self.axis, x, indices),
             Self::NAME,
@@ -38,10 +32,7 @@ impl OpSpec for GatherElements {
             "{indices} is longer than {x} along another axis than {}",
             self.axis
         );
-        Ok(vec![TensorType {
-            dtype: x.dtype,
-            shape: indices.shape.clone(),
-        }])
+        Ok(vec![TensorType { dtype: x.dtype, shape: indices.shape.clone() }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
@@ -53,20 +44,13 @@ impl OpSpec for GatherElements {
 }
 
 /// For each index, the flat index of the element of `x` that it means.
-pub(crate) fn targets(
-    op: &'static str,
-    axis: usize,
-    x: &Tensor,
-    indices: &Tensor,
-) -> Result<Vec<usize>, EvalError> {
+pub(crate) fn targets(op: &'static str, axis: usize, x: &Tensor, indices: &Tensor) -> Result<Vec<usize>, EvalError> {
     let mut strides = strides(x.shape());
     let along = std::mem::replace(&mut strides[axis], 0);
     let sizes = indices.shape().iter().zip(&strides);
     let tables: Vec<_> = sizes.map(|(size, stride)| steps(*size, *stride)).collect();
     let rest = offsets(&tables).into_iter();
-    rest.zip(indices.iter())
-        .map(|(rest, i)| Ok(rest + wrap_index(op, i.as_int(), x.shape()[axis])? * along))
-        .collect()
+    rest.zip(indices.iter()).map(|(rest, i)| Ok(rest + wrap_index(op, i.as_int(), x.shape()[axis])? * along)).collect()
 }
 
 /// Whether the indices are at most as long as `x` along every other axis, as far as symbols tell.
@@ -74,9 +58,5 @@ pub(crate) fn reaches(axis: usize, x: &TensorType, indices: &TensorType) -> bool
     let pairs = x.shape.iter().zip(&indices.shape).enumerate();
     pairs
         .filter(|(at, _)| *at != axis)
-        .all(|(_, (size, used))| {
-            (size.clone() - used.clone())
-                .as_const()
-                .is_none_or(|d| d >= 0)
-        })
+        .all(|(_, (size, used))| (size.clone() - used.clone()).as_const().is_none_or(|d| d >= 0))
 }

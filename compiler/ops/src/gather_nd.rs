@@ -24,16 +24,10 @@ impl OpSpec for GatherNd {
         let [x, indices] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes two operands"));
         };
-        let depth = indices
-            .shape
-            .last()
-            .and_then(|d| d.as_const())
-            .and_then(|d| usize::try_from(d).ok());
-        let Some(depth) = depth.filter(|d| {
-            self.batch_dims < indices.rank()
-                && self.batch_dims + d <= x.rank()
-                && indices.dtype.is_int()
-        }) else {
+        let depth = indices.shape.last().and_then(|d| d.as_const()).and_then(|d| usize::try_from(d).ok());
+        let Some(depth) = depth
+            .filter(|d| self.batch_dims < indices.rank() && self.batch_dims + d <= x.rank() && indices.dtype.is_int())
+        else {
             return Err(TypeError::new(
                 Self::NAME,
                 "C1",
@@ -41,24 +35,10 @@ impl OpSpec for GatherNd {
             ));
         };
         let batch = x.shape.iter().zip(&indices.shape).take(self.batch_dims);
-        let batch_fits = batch
-            .into_iter()
-            .all(|(a, b)| (a.clone() - b.clone()).as_const().is_none_or(|d| d == 0));
-        ensure!(
-            batch_fits,
-            Self::NAME,
-            "C2",
-            "the batch axes of {x} and {indices} differ"
-        );
-        let shape = [
-            &indices.shape[..indices.rank() - 1],
-            &x.shape[self.batch_dims + depth..],
-        ]
-        .concat();
-        Ok(vec![TensorType {
-            dtype: x.dtype,
-            shape,
-        }])
+        let batch_fits = batch.into_iter().all(|(a, b)| (a.clone() - b.clone()).as_const().is_none_or(|d| d == 0));
+        ensure!(batch_fits, Self::NAME, "C2", "the batch axes of {x} and {indices} differ");
+        let shape = [&indices.shape[..indices.rank() - 1], &x.shape[self.batch_dims + depth..]].concat();
+        Ok(vec![TensorType { dtype: x.dtype, shape }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
@@ -67,9 +47,7 @@ impl OpSpec for GatherNd {
         let (batch, rest) = x.shape().split_at(self.batch_dims);
         let n_batches: usize = batch.iter().product();
         let part: usize = rest.iter().product();
-        let n_tuples: usize = indices.shape()[self.batch_dims..indices.rank() - 1]
-            .iter()
-            .product();
+        let n_tuples: usize = indices.shape()[self.batch_dims..indices.rank() - 1].iter().product();
         let starts = tuple_offsets(Self::NAME, rest, indices)?;
         let depth = indices.shape()[indices.rank() - 1];
         let inner = steps(rest[depth..].iter().product(), 1);
@@ -87,11 +65,7 @@ impl OpSpec for GatherNd {
 }
 
 /// For each tuple of indices along the leading axes of `shape`, the flat index where its slice begins.
-pub(crate) fn tuple_offsets(
-    op: &'static str,
-    shape: &[usize],
-    indices: &Tensor,
-) -> Result<Vec<usize>, EvalError> {
+pub(crate) fn tuple_offsets(op: &'static str, shape: &[usize], indices: &Tensor) -> Result<Vec<usize>, EvalError> {
     let depth = indices.shape()[indices.rank() - 1];
     let n_tuples: usize = indices.shape()[..indices.rank() - 1].iter().product();
     let strides = strides(shape);

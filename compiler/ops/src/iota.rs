@@ -32,24 +32,13 @@ impl OpSpec for Iota {
             self.axis,
             self.shape
         );
-        ensure!(
-            BinaryKind::Add.accepts(self.dtype),
-            Self::NAME,
-            "C2",
-            "does not count in {}",
-            self.dtype
-        );
-        Ok(vec![TensorType {
-            dtype: self.dtype,
-            shape: self.shape.clone(),
-        }])
+        ensure!(BinaryKind::Add.accepts(self.dtype), Self::NAME, "C2", "does not count in {}", self.dtype);
+        Ok(vec![TensorType { dtype: self.dtype, shape: self.shape.clone() }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
         let shape = result_shape(self, Self::NAME, inputs)?;
         let (_, size, inner) = split_at_axis(&shape, self.axis);
-        Ok(vec![Tensor::build(self.dtype, shape, |at| {
-            Scalar::Int((at / inner % size) as i128)
-        })])
+        Ok(vec![Tensor::build(self.dtype, shape, |at| Scalar::Int((at / inner % size) as i128))])
     }
 }

@@ -30,12 +30,8 @@ impl OpSpec for NonMaxSuppression {
         let [boxes, scores, most, overlap, score] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes five operands"));
         };
-        let floats = [boxes, scores, overlap, score]
-            .iter()
-            .all(|x| x.dtype == DType::F32);
-        let ranks = boxes.rank() == 3
-            && scores.rank() == 3
-            && [most, overlap, score].iter().all(|x| x.rank() == 0);
+        let floats = [boxes, scores, overlap, score].iter().all(|x| x.dtype == DType::F32);
+        let ranks = boxes.rank() == 3 && scores.rank() == 3 && [most, overlap, score].iter().all(|x| x.rank() == 0);
         ensure!(
             floats && ranks && most.dtype == DType::I64,
             Self::NAME,
@@ -51,10 +47,7 @@ impl OpSpec for NonMaxSuppression {
             "C2",
             "{boxes} and {scores}"
         );
-        Ok(vec![TensorType {
-            dtype: DType::I64,
-            shape: vec![Dim::symbol(&self.count), 3.into()],
-        }])
+        Ok(vec![TensorType { dtype: DType::I64, shape: vec![Dim::symbol(&self.count), 3.into()] }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
@@ -71,8 +64,7 @@ impl OpSpec for NonMaxSuppression {
                 let value = |at: usize| boxes.get((batch * n_boxes + i) * 4 + at).as_f64();
                 corners([value(0), value(1), value(2), value(3)], self.center_point)
             };
-            let mut candidates: Vec<usize> =
-                (0..n_boxes).filter(|i| score(*i) > threshold).collect();
+            let mut candidates: Vec<usize> = (0..n_boxes).filter(|i| score(*i) > threshold).collect();
             candidates.sort_by(|a, b| score(*b).total_cmp(&score(*a)));
             let mut selected: Vec<usize> = Vec::new();
             for i in candidates {
@@ -81,11 +73,7 @@ impl OpSpec for NonMaxSuppression {
                     selected.push(i);
                 }
             }
-            kept.extend(
-                selected
-                    .iter()
-                    .flat_map(|i| [batch as i64, class as i64, *i as i64]),
-            );
+            kept.extend(selected.iter().flat_map(|i| [batch as i64, class as i64, *i as i64]));
         }
         Ok(vec![Tensor::from_vec(vec![kept.len() / 3, 3], kept)])
     }

@@ -21,29 +21,18 @@ impl OpSpec for NonZero {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        Ok(vec![TensorType {
-            dtype: DType::I64,
-            shape: vec![x.rank().into(), Dim::symbol(&self.count)],
-        }])
+        Ok(vec![TensorType { dtype: DType::I64, shape: vec![x.rank().into(), Dim::symbol(&self.count)] }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
         result_types(self, inputs)?;
         let x = &inputs[0];
-        let found: Vec<usize> = x
-            .iter()
-            .enumerate()
-            .filter(|(_, v)| v.as_bool())
-            .map(|(at, _)| at)
-            .collect();
+        let found: Vec<usize> = x.iter().enumerate().filter(|(_, v)| v.as_bool()).map(|(at, _)| at).collect();
         let strides = strides(x.shape());
         let coordinates = strides
             .iter()
             .zip(x.shape())
             .flat_map(|(stride, size)| found.iter().map(move |at| (at / stride % size) as i64));
-        Ok(vec![Tensor::from_vec(
-            vec![x.rank(), found.len()],
-            coordinates.collect(),
-        )])
+        Ok(vec![Tensor::from_vec(vec![x.rank(), found.len()], coordinates.collect())])
     }
 }

@@ -84,10 +84,7 @@ impl Op {
     /// The same operator with symbols in its attributes replaced.
     pub fn substitute(&self, lookup: &dyn Fn(&Symbol) -> Option<Dim>) -> Op {
         let attrs = self.attrs();
-        if !attrs
-            .iter()
-            .any(|(_, attr)| matches!(attr, Attr::Dim(_) | Attr::Dims(_)))
-        {
+        if !attrs.iter().any(|(_, attr)| matches!(attr, Attr::Dim(_) | Attr::Dims(_))) {
             return self.clone();
         }
         let replaced: Vec<(String, Attr)> = attrs
@@ -95,9 +92,7 @@ impl Op {
             .map(|(name, attr)| {
                 let attr = match attr {
                     Attr::Dim(dim) => Attr::Dim(dim.substitute(lookup)),
-                    Attr::Dims(dims) => {
-                        Attr::Dims(dims.iter().map(|dim| dim.substitute(lookup)).collect())
-                    }
+                    Attr::Dims(dims) => Attr::Dims(dims.iter().map(|dim| dim.substitute(lookup)).collect()),
                     other => other,
                 };
                 (name.to_string(), attr)

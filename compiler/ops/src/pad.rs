@@ -43,30 +43,15 @@ impl OpSpec for Pad {
         let [x, value] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes two operands"));
         };
-        let fits = self.low.len() == x.rank()
-            && self.high.len() == x.rank()
-            && *value == TensorType::scalar(x.dtype);
-        let negative = self
-            .low
-            .iter()
-            .chain(&self.high)
-            .any(|d| d.as_const().is_some_and(|d| d < 0));
-        ensure!(
-            fits && !negative,
-            Self::NAME,
-            "C1",
-            "{self:?} does not fit {x} and {value}"
-        );
+        let fits = self.low.len() == x.rank() && self.high.len() == x.rank() && *value == TensorType::scalar(x.dtype);
+        let negative = self.low.iter().chain(&self.high).any(|d| d.as_const().is_some_and(|d| d < 0));
+        ensure!(fits && !negative, Self::NAME, "C1", "{self:?} does not fit {x} and {value}");
         for (axis, dim) in x.shape.iter().enumerate() {
             let too_much = |added: &Dim| {
-                (dim.clone() - added.clone())
-                    .as_const()
-                    .is_some_and(|d| d <= 0)
-                    && *added != Dim::from(0)
+                (dim.clone() - added.clone()).as_const().is_some_and(|d| d <= 0) && *added != Dim::from(0)
             };
             ensure!(
-                self.mode != PadMode::Reflect
-                    || !(too_much(&self.low[axis]) || too_much(&self.high[axis])),
+                self.mode != PadMode::Reflect || !(too_much(&self.low[axis]) || too_much(&self.high[axis])),
                 Self::NAME,
                 "C2",
                 "axis {axis} of {x} cannot be reflected by {} and {}",
@@ -74,24 +59,15 @@ impl OpSpec for Pad {
                 self.high[axis]
             );
         }
-        let grown = |(axis, dim): (usize, &Dim)| {
-            dim.clone() + self.low[axis].clone() + self.high[axis].clone()
-        };
-        Ok(vec![TensorType {
-            dtype: x.dtype,
-            shape: x.shape.iter().enumerate().map(grown).collect(),
-        }])
+        let grown = |(axis, dim): (usize, &Dim)| dim.clone() + self.low[axis].clone() + self.high[axis].clone();
+        Ok(vec![TensorType { dtype: x.dtype, shape: x.shape.iter().enumerate().map(grown).collect() }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
         let shape = result_shape(self, Self::NAME, inputs)?;
         let (x, value) = (&inputs[0], &inputs[1]);
         // Element 0 of this is the value, so that one table can mean both.
-        let both = from_bytes(
-            x.dtype(),
-            vec![x.len() + 1],
-            [&value.bytes()[..], &x.bytes()[..]].concat(),
-        );
+        let both = from_bytes(x.dtype(), vec![x.len() + 1], [&value.bytes()[..], &x.bytes()[..]].concat());
         let mut sources = vec![Some(0)];
         for (axis, stride) in strides(x.shape()).into_iter().enumerate() {
             let low = self.low[axis].as_const().unwrap_or(0);
@@ -99,15 +75,9 @@ impl OpSpec for Pad {
             let table = (0..shape[axis] as i64)
                 .map(|i| Ok(source_index(self.mode, i - low, size)?.map(|i| i * stride)))
                 .collect::<Result<Vec<_>, EvalError>>()?;
-            sources = sources
-                .iter()
-                .flat_map(|sum| table.iter().map(move |add| Some((*sum)? + (*add)?)))
-                .collect();
+            sources = sources.iter().flat_map(|sum| table.iter().map(move |add| Some((*sum)? + (*add)?))).collect();
         }
-        let sources: Vec<usize> = sources
-            .into_iter()
-            .map(|at: Option<usize>| at.map_or(0, |at| at + 1))
-            .collect();
+        let sources: Vec<usize> = sources.into_iter().map(|at: Option<usize>| at.map_or(0, |at| at + 1)).collect();
         Ok(vec![pick(&both, shape, &sources)])
     }
 }
@@ -119,10 +89,7 @@ fn source_index(mode: PadMode, i: i64, size: usize) -> Result<Option<usize>, Eva
         return Ok(Some(i as usize));
     }
     if n == 0 && mode != PadMode::Constant {
-        return Err(EvalError::new(
-            Pad::NAME,
-            format!("{} of an empty axis", mode.word()),
-        ));
+        return Err(EvalError::new(Pad::NAME, format!("{} of an empty axis", mode.word())));
     }
     let source = match mode {
         PadMode::Constant => return Ok(None),

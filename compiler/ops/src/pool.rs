@@ -46,38 +46,21 @@ impl OpSpec for PoolArgMax {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        let shape = pooled_shape(
-            Self::NAME,
-            x,
-            &self.window,
-            &self.strides,
-            &self.pads_low,
-            &self.pads_high,
-            &self.dilations,
-        )?;
-        Ok(vec![TensorType {
-            dtype: DType::I64,
-            shape,
-        }])
+        let shape =
+            pooled_shape(Self::NAME, x, &self.window, &self.strides, &self.pads_low, &self.pads_high, &self.dilations)?;
+        Ok(vec![TensorType { dtype: DType::I64, shape }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
         let shape = result_shape(self, Self::NAME, inputs)?;
         let x = &inputs[0];
-        let windows = Windows {
-            window: &self.window,
-            strides: &self.strides,
-            low: &self.pads_low,
-            dilations: &self.dilations,
-        };
+        let windows =
+            Windows { window: &self.window, strides: &self.strides, low: &self.pads_low, dilations: &self.dilations };
         let spatial = &x.shape()[x.rank() - self.window.len()..];
         let mut results = Vec::with_capacity(shape.iter().product());
         windows.for_each(x.shape(), &shape, |places| {
             let better = |best: usize, at: usize| extremity(true, x.get(at), x.get(best)).is_gt();
-            let best = places
-                .iter()
-                .copied()
-                .reduce(|best, at| if better(best, at) { at } else { best });
+            let best = places.iter().copied().reduce(|best, at| if better(best, at) { at } else { best });
             results.push(best.map_or(-1, |at| match self.column_major {
                 true => column_major(at, spatial) as i64,
                 false => at as i64,
@@ -98,17 +81,9 @@ fn pooled_shape(
     dilations: &[usize],
 ) -> Result<Vec<Dim>, TypeError> {
     let n = window.len();
-    ensure!(
-        BinaryKind::Add.accepts(x.dtype),
-        op,
-        "C3",
-        "is not defined on {x}"
-    );
-    let fits = n <= x.rank()
-        && n > 0
-        && [strides.len(), low.len(), high.len(), dilations.len()]
-            .iter()
-            .all(|l| *l == n);
+    ensure!(BinaryKind::Add.accepts(x.dtype), op, "C3", "is not defined on {x}");
+    let fits =
+        n <= x.rank() && n > 0 && [strides.len(), low.len(), high.len(), dilations.len()].iter().all(|l| *l == n);
     let positive = [window, strides, dilations].iter().all(|v| !v.contains(&0));
     ensure!(fits && positive, op, "C1", "{x} with window {window:?}");
     let mut shape = x.shape.clone();
@@ -152,30 +127,16 @@ impl OpSpec for Pool {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        let shape = pooled_shape(
-            Self::NAME,
-            x,
-            &self.window,
-            &self.strides,
-            &self.pads_low,
-            &self.pads_high,
-            &self.dilations,
-        )?;
-        Ok(vec![TensorType {
-            dtype: x.dtype,
-            shape,
-        }])
+        let shape =
+            pooled_shape(Self::NAME, x, &self.window, &self.strides, &self.pads_low, &self.pads_high, &self.dilations)?;
+        Ok(vec![TensorType { dtype: x.dtype, shape }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
         let shape = result_shape(self, Self::NAME, inputs)?;
         let x = &inputs[0];
-        let windows = Windows {
-            window: &self.window,
-            strides: &self.strides,
-            low: &self.pads_low,
-            dilations: &self.dilations,
-        };
+        let windows =
+            Windows { window: &self.window, strides: &self.strides, low: &self.pads_low, dilations: &self.dilations };
         let (function, reduce) = self.kind.function();
         let neutral = reduce.neutral(x.dtype());
         let mut results = Vec::with_capacity(shape.iter().product());

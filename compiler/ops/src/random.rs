@@ -50,10 +50,7 @@ impl OpSpec for Random {
             "{}",
             self.dtype
         );
-        Ok(vec![TensorType {
-            dtype: self.dtype,
-            shape: self.shape.clone(),
-        }])
+        Ok(vec![TensorType { dtype: self.dtype, shape: self.shape.clone() }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
@@ -63,17 +60,13 @@ impl OpSpec for Random {
             RandomKind::Uniform => a + unit(self.seed, index) * (b - a),
             RandomKind::Normal => a + b * standard_normal(self.seed, index),
         };
-        Ok(vec![Tensor::build(self.dtype, shape, |index| {
-            Scalar::Float(number(index))
-        })])
+        Ok(vec![Tensor::build(self.dtype, shape, |index| Scalar::Float(number(index)))])
     }
 }
 
 /// A uniform number in `[0, 1)` from a counter: SplitMix64 with the state `seed + index`.
 fn unit(seed: u64, index: usize) -> f64 {
-    let mut z = seed
-        .wrapping_add(index as u64)
-        .wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut z = seed.wrapping_add(index as u64).wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^= z >> 31;

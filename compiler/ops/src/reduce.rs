@@ -43,8 +43,7 @@ impl OpSpec for Reduce {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        let ascending = self.axes.is_sorted_by(|a, b| a < b)
-            && self.axes.last().is_none_or(|axis| *axis < x.rank());
+        let ascending = self.axes.is_sorted_by(|a, b| a < b) && self.axes.last().is_none_or(|axis| *axis < x.rank());
         ensure!(ascending, Self::NAME, "C1", "axes {:?} of {x}", self.axes);
         ensure!(
             self.kind.function().accepts(x.dtype),
@@ -53,15 +52,8 @@ impl OpSpec for Reduce {
             "`{}` is not defined on {x}",
             self.kind.word()
         );
-        let kept = x
-            .shape
-            .iter()
-            .enumerate()
-            .filter(|(axis, _)| !self.axes.contains(axis));
-        Ok(vec![TensorType {
-            dtype: x.dtype,
-            shape: kept.map(|(_, dim)| dim.clone()).collect(),
-        }])
+        let kept = x.shape.iter().enumerate().filter(|(axis, _)| !self.axes.contains(axis));
+        Ok(vec![TensorType { dtype: x.dtype, shape: kept.map(|(_, dim)| dim.clone()).collect() }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
@@ -109,15 +101,10 @@ impl ReduceKind {
         let (lowest, highest) = match dtype.int_range() {
             Some((low, high)) => (Scalar::Int(low), Scalar::Int(high)),
             None if dtype == DType::Bool => (Scalar::Bool(false), Scalar::Bool(true)),
-            None => (
-                Scalar::Float(f64::NEG_INFINITY),
-                Scalar::Float(f64::INFINITY),
-            ),
+            None => (Scalar::Float(f64::NEG_INFINITY), Scalar::Float(f64::INFINITY)),
         };
         match self {
-            ReduceKind::Sum | ReduceKind::Prod if dtype.is_int() => {
-                Scalar::Int(i128::from(self == ReduceKind::Prod))
-            }
+            ReduceKind::Sum | ReduceKind::Prod if dtype.is_int() => Scalar::Int(i128::from(self == ReduceKind::Prod)),
             ReduceKind::Sum => Scalar::Float(0.0),
             ReduceKind::Prod => Scalar::Float(1.0),
             ReduceKind::Max => lowest,

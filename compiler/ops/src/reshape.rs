@@ -22,10 +22,7 @@ impl OpSpec for Reshape {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        let result = TensorType {
-            dtype: x.dtype,
-            shape: self.shape.clone(),
-        };
+        let result = TensorType { dtype: x.dtype, shape: self.shape.clone() };
         let difference = (x.num_elements() - result.num_elements()).as_const();
         ensure!(
             matches!(difference, None | Some(0)),
@@ -38,9 +35,6 @@ impl OpSpec for Reshape {
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
         let shape = result_shape(self, Self::NAME, inputs)?;
-        inputs[0]
-            .reshaped(shape)
-            .map(|y| vec![y])
-            .map_err(|error| EvalError::new(Self::NAME, error.to_string()))
+        inputs[0].reshaped(shape).map(|y| vec![y]).map_err(|error| EvalError::new(Self::NAME, error.to_string()))
     }
 }

@@ -30,13 +30,9 @@ impl OpSpec for ScatterElements {
         let [x, indices, updates] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes three operands"));
         };
-        let ranks =
-            x.rank() == indices.rank() && x.rank() == updates.rank() && self.axis < x.rank();
+        let ranks = x.rank() == indices.rank() && x.rank() == updates.rank() && self.axis < x.rank();
         ensure!(
-            ranks
-                && indices.dtype.is_int()
-                && updates.dtype == x.dtype
-                && shapes_may_equal(indices, updates),
+            ranks && indices.dtype.is_int() && updates.dtype == x.dtype && shapes_may_equal(indices, updates),
             Self::NAME,
             "C1",
             "{x} by {indices} with {updates}"
@@ -48,13 +44,7 @@ impl OpSpec for ScatterElements {
             "{indices} is longer than {x} along another axis than {}",
             self.axis
         );
-        ensure!(
-            combines(self.kind, x.dtype),
-            Self::NAME,
-            "C3",
-            "`{}` is not defined on {x}",
-            self.kind.word()
-        );
+        ensure!(combines(self.kind, x.dtype), Self::NAME, "C3", "`{}` is not defined on {x}", self.kind.word());
         Ok(vec![x.clone()])
     }
 

@@ -43,37 +43,20 @@ impl OpSpec for ScatterNd {
         let [x, indices, updates] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes three operands"));
         };
-        let depth = indices
-            .shape
-            .last()
-            .and_then(|d| d.as_const())
-            .and_then(|d| usize::try_from(d).ok());
-        let rank = depth
-            .filter(|d| *d <= x.rank())
-            .map(|d| indices.rank() - 1 + x.rank() - d);
-        let fits =
-            rank == Some(updates.rank()) && indices.dtype.is_int() && updates.dtype == x.dtype;
+        let depth = indices.shape.last().and_then(|d| d.as_const()).and_then(|d| usize::try_from(d).ok());
+        let rank = depth.filter(|d| *d <= x.rank()).map(|d| indices.rank() - 1 + x.rank() - d);
+        let fits = rank == Some(updates.rank()) && indices.dtype.is_int() && updates.dtype == x.dtype;
         ensure!(fits, Self::NAME, "C1", "{x} by {indices} with {updates}");
         let slices = x.shape.iter().skip(depth.unwrap_or(0));
         let expected = indices.shape[..indices.rank() - 1].iter().chain(slices);
         let equal = |(a, b): (&Dim, &Dim)| (a.clone() - b.clone()).as_const();
         ensure!(
-            updates
-                .shape
-                .iter()
-                .zip(expected)
-                .all(|pair| matches!(equal(pair), None | Some(0))),
+            updates.shape.iter().zip(expected).all(|pair| matches!(equal(pair), None | Some(0))),
             Self::NAME,
             "C2",
             "{updates} does not fit {x} by {indices}"
         );
-        ensure!(
-            combines(self.kind, x.dtype),
-            Self::NAME,
-            "C3",
-            "`{}` is not defined on {x}",
-            self.kind.word()
-        );
+        ensure!(combines(self.kind, x.dtype), Self::NAME, "C3", "`{}` is not defined on {x}", self.kind.word());
         Ok(vec![x.clone()])
     }
 
@@ -82,10 +65,8 @@ impl OpSpec for ScatterNd {
         let (x, indices, updates) = (&inputs[0], &inputs[1], &inputs[2]);
         let depth = indices.shape()[indices.rank() - 1];
         let inner: usize = x.shape()[depth..].iter().product();
-        let targets: Vec<usize> = tuple_offsets(Self::NAME, x.shape(), indices)?
-            .into_iter()
-            .flat_map(|start| start..start + inner)
-            .collect();
+        let targets: Vec<usize> =
+            tuple_offsets(Self::NAME, x.shape(), indices)?.into_iter().flat_map(|start| start..start + inner).collect();
         Ok(vec![combine(self.kind, x, updates, &targets)])
     }
 }
@@ -109,12 +90,7 @@ pub(crate) fn combines(kind: ScatterKind, dtype: DType) -> bool {
 }
 
 /// `x` with `updates[i]` combined into element `targets[i]`, one after the other; rounded once at the end.
-pub(crate) fn combine(
-    kind: ScatterKind,
-    x: &Tensor,
-    updates: &Tensor,
-    targets: &[usize],
-) -> Tensor {
+pub(crate) fn combine(kind: ScatterKind, x: &Tensor, updates: &Tensor, targets: &[usize]) -> Tensor {
     let (dtype, shape) = (x.dtype(), x.shape().to_vec());
     let Some(function) = kind.function() else {
         let (mut bytes, size) = (x.bytes().to_vec(), dtype.size());

@@ -30,14 +30,8 @@ impl OpSpec for Select {
             "C1",
             "condition {c}, operands {a} and {b}"
         );
-        let known = TensorType {
-            dtype: a.dtype,
-            shape: merged_shape(a, b),
-        };
-        Ok(vec![TensorType {
-            dtype: a.dtype,
-            shape: merged_shape(&known, c),
-        }])
+        let known = TensorType { dtype: a.dtype, shape: merged_shape(a, b) };
+        Ok(vec![TensorType { dtype: a.dtype, shape: merged_shape(&known, c) }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {

@@ -26,37 +26,19 @@ impl OpSpec for Slice {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        let ranks_fit = [self.starts.len(), self.sizes.len(), self.steps.len()]
-            .iter()
-            .all(|n| *n == x.rank());
-        ensure!(
-            ranks_fit && !self.steps.contains(&0),
-            Self::NAME,
-            "C1",
-            "{self:?} does not fit {x}"
-        );
+        let ranks_fit = [self.starts.len(), self.sizes.len(), self.steps.len()].iter().all(|n| *n == x.rank());
+        ensure!(ranks_fit && !self.steps.contains(&0), Self::NAME, "C1", "{self:?} does not fit {x}");
         for (axis, dim) in x.shape.iter().enumerate() {
-            let (Some(start), Some(size), Some(extent)) = (
-                self.starts[axis].as_const(),
-                self.sizes[axis].as_const(),
-                dim.as_const(),
-            ) else {
+            let (Some(start), Some(size), Some(extent)) =
+                (self.starts[axis].as_const(), self.sizes[axis].as_const(), dim.as_const())
+            else {
                 continue;
             };
             let last = start.saturating_add((size - 1).saturating_mul(self.steps[axis]));
-            let inside = size == 0
-                || (size > 0 && (0..extent).contains(&start) && (0..extent).contains(&last));
-            ensure!(
-                inside,
-                Self::NAME,
-                "C1",
-                "{self:?} leaves {x} along axis {axis}"
-            );
+            let inside = size == 0 || (size > 0 && (0..extent).contains(&start) && (0..extent).contains(&last));
+            ensure!(inside, Self::NAME, "C1", "{self:?} leaves {x} along axis {axis}");
         }
-        Ok(vec![TensorType {
-            dtype: x.dtype,
-            shape: self.sizes.clone(),
-        }])
+        Ok(vec![TensorType { dtype: x.dtype, shape: self.sizes.clone() }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
@@ -77,7 +59,5 @@ impl OpSpec for Slice {
 }
 
 fn known_start(start: &Dim) -> Result<i64, EvalError> {
-    start
-        .as_const()
-        .ok_or_else(|| EvalError::new(Slice::NAME, format!("the start {start} is not known")))
+    start.as_const().ok_or_else(|| EvalError::new(Slice::NAME, format!("the start {start} is not known")))
 }

@@ -28,31 +28,13 @@ impl OpSpec for TopK {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        ensure!(
-            self.axis < x.rank(),
-            Self::NAME,
-            "C1",
-            "axis {} of {x}",
-            self.axis
-        );
-        let enough = (x.shape[self.axis].clone() - self.k.clone())
-            .as_const()
-            .is_none_or(|d| d >= 0)
+        ensure!(self.axis < x.rank(), Self::NAME, "C1", "axis {} of {x}", self.axis);
+        let enough = (x.shape[self.axis].clone() - self.k.clone()).as_const().is_none_or(|d| d >= 0)
             && self.k.as_const().is_none_or(|k| k >= 0);
-        ensure!(
-            enough,
-            Self::NAME,
-            "C1",
-            "{} elements of {x} along axis {}",
-            self.k,
-            self.axis
-        );
+        ensure!(enough, Self::NAME, "C1", "{} elements of {x} along axis {}", self.k, self.axis);
         let mut values = x.clone();
         values.shape[self.axis] = self.k.clone();
-        let indices = TensorType {
-            dtype: DType::I64,
-            shape: values.shape.clone(),
-        };
+        let indices = TensorType { dtype: DType::I64, shape: values.shape.clone() };
         Ok(vec![values, indices])
     }
 
@@ -78,9 +60,6 @@ impl OpSpec for TopK {
                 indices[to] = i as i64;
             }
         }
-        Ok(vec![
-            pick(x, shape.clone(), &sources),
-            Tensor::from_vec(shape, indices),
-        ])
+        Ok(vec![pick(x, shape.clone(), &sources), Tensor::from_vec(shape, indices)])
     }
 }

@@ -31,25 +31,14 @@ impl OpSpec for Transpose {
             "{:?} is not a permutation of the axes of {x}",
             self.perm
         );
-        Ok(vec![TensorType {
-            dtype: x.dtype,
-            shape: self
-                .perm
-                .iter()
-                .map(|axis| x.shape[*axis].clone())
-                .collect(),
-        }])
+        Ok(vec![TensorType { dtype: x.dtype, shape: self.perm.iter().map(|axis| x.shape[*axis].clone()).collect() }])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
         let shape = result_shape(self, Self::NAME, inputs)?;
         let x = &inputs[0];
         let strides = strides(x.shape());
-        let tables: Vec<_> = self
-            .perm
-            .iter()
-            .map(|axis| steps(x.shape()[*axis], strides[*axis]))
-            .collect();
+        let tables: Vec<_> = self.perm.iter().map(|axis| steps(x.shape()[*axis], strides[*axis])).collect();
         Ok(vec![pick(x, shape, &offsets(&tables))])
     }
 }

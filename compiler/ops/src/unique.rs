@@ -29,13 +29,7 @@ impl OpSpec for Unique {
         let [x] = inputs else {
             return Err(TypeError::new(Self::NAME, "C1", "takes one operand"));
         };
-        ensure!(
-            self.axis >= -1 && self.axis < x.rank() as i64,
-            Self::NAME,
-            "C1",
-            "axis {} of {x}",
-            self.axis
-        );
+        ensure!(self.axis >= -1 && self.axis < x.rank() as i64, Self::NAME, "C1", "axis {} of {x}", self.axis);
         let count = Dim::symbol(&self.count);
         let (shape, n_inputs) = match usize::try_from(self.axis) {
             Err(_) => (vec![count.clone()], x.num_elements()),
@@ -45,19 +39,8 @@ impl OpSpec for Unique {
                 (shape, x.shape[axis].clone())
             }
         };
-        let ints = |dim: &Dim| TensorType {
-            dtype: DType::I64,
-            shape: vec![dim.clone()],
-        };
-        Ok(vec![
-            TensorType {
-                dtype: x.dtype,
-                shape,
-            },
-            ints(&count),
-            ints(&n_inputs),
-            ints(&count),
-        ])
+        let ints = |dim: &Dim| TensorType { dtype: DType::I64, shape: vec![dim.clone()] };
+        Ok(vec![TensorType { dtype: x.dtype, shape }, ints(&count), ints(&n_inputs), ints(&count)])
     }
 
     fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, EvalError> {
@@ -71,10 +54,7 @@ impl OpSpec for Unique {
         let (outer, size, inner) = split_at_axis(x.shape(), axis);
         let compare = |a: usize, b: usize| {
             let at = |i: usize, j: usize| x.get((j / inner * size + i) * inner + j % inner);
-            (0..outer * inner)
-                .map(|j| order(at(a, j), at(b, j)))
-                .find(|o| o.is_ne())
-                .unwrap_or(Ordering::Equal)
+            (0..outer * inner).map(|j| order(at(a, j), at(b, j))).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
         };
         let groups = groups(size, self.sorted, compare);
         let mut inverse = vec![0i64; size];
@@ -82,11 +62,7 @@ impl OpSpec for Unique {
             members.iter().for_each(|i| inverse[*i] = group as i64);
         }
         let firsts: Vec<usize> = groups.iter().map(|members| members[0]).collect();
-        let tables = [
-            steps(outer, size * inner),
-            firsts.iter().map(|i| i * inner).collect(),
-            steps(inner, 1),
-        ];
+        let tables = [steps(outer, size * inner), firsts.iter().map(|i| i * inner).collect(), steps(inner, 1)];
         let mut shape = x.shape().to_vec();
         shape[axis] = groups.len();
         let ints = |values: Vec<i64>| Tensor::from_vec(vec![values.len()], values);
@@ -100,17 +76,10 @@ impl OpSpec for Unique {
 }
 
 /// The indices `0..size` in groups of equal ones, each group ascending.
-fn groups(
-    size: usize,
-    sorted: bool,
-    compare: impl Fn(usize, usize) -> Ordering,
-) -> Vec<Vec<usize>> {
+fn groups(size: usize, sorted: bool, compare: impl Fn(usize, usize) -> Ordering) -> Vec<Vec<usize>> {
     let mut ranking: Vec<usize> = (0..size).collect();
     ranking.sort_by(|a, b| compare(*a, *b));
-    let mut groups: Vec<Vec<usize>> = ranking
-        .chunk_by(|a, b| compare(*a, *b).is_eq())
-        .map(<[usize]>::to_vec)
-        .collect();
+    let mut groups: Vec<Vec<usize>> = ranking.chunk_by(|a, b| compare(*a, *b).is_eq()).map(<[usize]>::to_vec).collect();
     if !sorted {
         groups.sort_by_key(|members| members[0]);
     }

@@ -80,12 +80,7 @@ pub enum Contract {
 
 impl Contract {
     /// Every contract, the strictest first.
-    pub const ALL: [Contract; 4] = [
-        Contract::Bitwise,
-        Contract::Strict,
-        Contract::Fast,
-        Contract::Relaxed,
-    ];
+    pub const ALL: [Contract; 4] = [Contract::Bitwise, Contract::Strict, Contract::Fast, Contract::Relaxed];
 
     /// The word on the command line and in artifacts.
     pub fn name(self) -> &'static str {
@@ -105,10 +100,7 @@ impl Contract {
             Contract::Bitwise => Exactness::EXACT,
             Contract::Strict => strict,
             Contract::Fast => fast,
-            Contract::Relaxed => fast
-                .and(Exactness::FINITE)
-                .and(Exactness::SIGNED_ZERO)
-                .and(Exactness::APPROXIMATE),
+            Contract::Relaxed => fast.and(Exactness::FINITE).and(Exactness::SIGNED_ZERO).and(Exactness::APPROXIMATE),
         }
     }
 
@@ -132,10 +124,7 @@ pub struct UnknownContract(String);
 impl std::str::FromStr for Contract {
     type Err = UnknownContract;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Contract::ALL
-            .into_iter()
-            .find(|contract| contract.name() == s)
-            .ok_or_else(|| UnknownContract(s.into()))
+        Contract::ALL.into_iter().find(|contract| contract.name() == s).ok_or_else(|| UnknownContract(s.into()))
     }
 }
 
@@ -160,9 +149,6 @@ mod tests {
         }
         assert!("loose".parse::<Contract>().is_err());
         assert_eq!(Exactness::EXACT.to_string(), "bit-exact");
-        assert_eq!(
-            Exactness::KERNEL.and(Exactness::FINITE).to_string(),
-            "kernel choice, no NaN or infinity"
-        );
+        assert_eq!(Exactness::KERNEL.and(Exactness::FINITE).to_string(), "kernel choice, no NaN or infinity");
     }
 }

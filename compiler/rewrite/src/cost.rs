@@ -48,12 +48,7 @@ pub(crate) fn role(op: &Op) -> Role {
         Op::Constant(_) | Op::Dims(_) | Op::Bind(_) => Role::Free,
         Op::Reshape(_) | Op::Broadcast(_) | Op::Slice(_) => Role::View,
         Op::Transpose(_) | Op::Pad(_) | Op::Concat(_) => Role::Move,
-        Op::Unary(_)
-        | Op::Binary(_)
-        | Op::Compare(_)
-        | Op::Select(_)
-        | Op::Cast(_)
-        | Op::Iota(_) => Role::Fused,
+        Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::Cast(_) | Op::Iota(_) => Role::Fused,
         _ => Role::Anchor,
     }
 }
@@ -75,24 +70,12 @@ impl Cost {
 
     /// An accelerator with fast memory and matrix units.
     pub fn gpu() -> Cost {
-        Cost {
-            bytes_per_second: 2e12,
-            flops_per_second: 4e13,
-            narrow_speedup: 8.0,
-            launch: 3e-6,
-            ..Cost::host(1)
-        }
+        Cost { bytes_per_second: 2e12, flops_per_second: 4e13, narrow_speedup: 8.0, launch: 3e-6, ..Cost::host(1) }
     }
 
     fn size(&self, dim: &Dim) -> f64 {
-        let lookup = |symbol: &tensor::Symbol| {
-            Some(
-                self.symbol_sizes
-                    .get(symbol.name())
-                    .copied()
-                    .unwrap_or(self.symbol_size),
-            )
-        };
+        let lookup =
+            |symbol: &tensor::Symbol| Some(self.symbol_sizes.get(symbol.name()).copied().unwrap_or(self.symbol_size));
         dim.eval(&lookup).unwrap_or(self.symbol_size).max(0) as f64
     }
 
@@ -131,21 +114,13 @@ impl Cost {
                 let axes = dot.lhs_contract.iter();
                 2.0 * axes.map(|axis| self.size(&x.shape[*axis])).product::<f64>()
             }
-            (Op::Conv(_), [_, w]) => {
-                2.0 * w.shape[1..]
-                    .iter()
-                    .map(|dim| self.size(dim))
-                    .product::<f64>()
-            }
+            (Op::Conv(_), [_, w]) => 2.0 * w.shape[1..].iter().map(|dim| self.size(dim)).product::<f64>(),
             (Op::Pool(pool), _) => pool.window.iter().map(|w| *w as f64).product(),
             _ => 1.0,
         };
         let narrow = |ty: &&TensorType| ty.dtype.size() <= 2 && ty.dtype != DType::Bool;
-        let speedup = if matches!(op, Op::Dot(_) | Op::Conv(_)) && inputs.iter().all(narrow) {
-            self.narrow_speedup
-        } else {
-            1.0
-        };
+        let speedup =
+            if matches!(op, Op::Dot(_) | Op::Conv(_)) && inputs.iter().all(narrow) { self.narrow_speedup } else { 1.0 };
         out * terms / (self.flops_per_second * speedup)
     }
 
@@ -154,11 +129,7 @@ impl Cost {
         let of_node = |node: &graph::Node| {
             let inputs: Vec<&TensorType> = node.inputs.iter().map(|v| graph.ty(*v)).collect();
             let outputs: Vec<&TensorType> = node.outputs.iter().map(|v| graph.ty(*v)).collect();
-            let regions: f64 = node
-                .regions
-                .iter()
-                .map(|region| self.of_graph(region))
-                .sum();
+            let regions: f64 = node.regions.iter().map(|region| self.of_graph(region)).sum();
             self.of(&node.op, &inputs, &outputs) + regions
         };
         graph.nodes.iter().map(of_node).sum()
@@ -169,11 +140,7 @@ impl Cost {
 fn difficulty(op: &Op) -> f64 {
     match op {
         Op::Unary(op) => match op.kind {
-            UnaryKind::Neg
-            | UnaryKind::Abs
-            | UnaryKind::Not
-            | UnaryKind::Sign
-            | UnaryKind::IsNan => 1.0,
+            UnaryKind::Neg | UnaryKind::Abs | UnaryKind::Not | UnaryKind::Sign | UnaryKind::IsNan => 1.0,
             UnaryKind::Floor | UnaryKind::Ceil | UnaryKind::Round | UnaryKind::Trunc => 1.0,
             UnaryKind::Sqrt => 8.0,
             _ => 20.0,
@@ -195,25 +162,11 @@ mod tests {
 
     #[test]
     fn work_costs_more_than_views() {
-        let (small, large) = (
-            TensorType::new(DType::F32, [4, 4]),
-            TensorType::new(DType::F32, [400, 400]),
-        );
+        let (small, large) = (TensorType::new(DType::F32, [4, 4]), TensorType::new(DType::F32, [400, 400]));
         let cost = Cost::host(2);
-        let add: Op = Binary {
-            kind: BinaryKind::Add,
-        }
-        .into();
-        let reshape: Op = ops::Reshape {
-            shape: vec![16.into()],
-        }
-        .into();
-        assert!(
-            cost.of(&add, &[&large, &large], &[&large])
-                > cost.of(&add, &[&small, &small], &[&small])
-        );
-        assert!(
-            cost.of(&add, &[&small, &small], &[&small]) > cost.of(&reshape, &[&small], &[&small])
-        );
+        let add: Op = Binary { kind: BinaryKind::Add }.into();
+        let reshape: Op = ops::Reshape { shape: vec![16.into()] }.into();
+        assert!(cost.of(&add, &[&large, &large], &[&large]) > cost.of(&add, &[&small, &small], &[&small]));
+        assert!(cost.of(&add, &[&small, &small], &[&small]) > cost.of(&reshape, &[&small], &[&small]));
     }
 }

@@ -47,29 +47,12 @@ pub(crate) fn problem(built: &Built, cost: &Cost) -> Extraction {
     let classes = ids
         .iter()
         .zip(&members)
-        .map(|(id, nodes)| {
-            nodes
-                .iter()
-                .map(|node| candidate(eg, *id, node, cost, &index))
-                .collect()
-        })
+        .map(|(id, nodes)| nodes.iter().map(|node| candidate(eg, *id, node, cost, &index)).collect())
         .collect();
-    let mut roots: Vec<usize> = built
-        .roots
-        .iter()
-        .map(|id| index[&eg.egraph.find(*id)])
-        .collect();
+    let mut roots: Vec<usize> = built.roots.iter().map(|id| index[&eg.egraph.find(*id)]).collect();
     roots.dedup();
-    let problem = Problem {
-        classes,
-        roots,
-        start,
-    };
-    Extraction {
-        problem,
-        members,
-        index,
-    }
+    let problem = Problem { classes, roots, start };
+    Extraction { problem, members, index }
 }
 
 fn candidate(eg: &Eg, id: Id, node: &ENode, cost: &Cost, index: &HashMap<Id, usize>) -> Candidate {
@@ -86,18 +69,11 @@ fn candidate(eg: &Eg, id: Id, node: &ENode, cost: &Cost, index: &HashMap<Id, usi
     children.sort_unstable();
     children.dedup();
     let Some(op) = op_of(&eg.egraph, node) else {
-        return Candidate {
-            children,
-            ..Candidate::default()
-        };
+        return Candidate { children, ..Candidate::default() };
     };
     let inputs: Vec<&TensorType> = operands(node).iter().filter_map(|id| eg.ty(*id)).collect();
     let outputs: Vec<&TensorType> = eg.data(id).types.iter().collect();
-    Candidate {
-        cost: cost.of(op, &inputs, &outputs),
-        children,
-        is_view: matches!(role(op), Role::View),
-    }
+    Candidate { cost: cost.of(op, &inputs, &outputs), children, is_view: matches!(role(op), Role::View) }
 }
 
 /// For each class that is computed at compile time, the member to compute it by.
@@ -162,26 +138,12 @@ pub(crate) fn emit(
     values: &[Option<ValueId>],
 ) -> Option<HashMap<Id, ValueId>> {
     let n_nodes = out.nodes.len();
-    let mut emitter = Emitter {
-        built,
-        extraction,
-        choice: choice.clone(),
-        source,
-        out,
-        values,
-        results: HashMap::new(),
-    };
-    for (slot, weight) in emitter
-        .choice
-        .iter_mut()
-        .zip(weight_members(built, extraction))
-    {
+    let mut emitter =
+        Emitter { built, extraction, choice: choice.clone(), source, out, values, results: HashMap::new() };
+    for (slot, weight) in emitter.choice.iter_mut().zip(weight_members(built, extraction)) {
         *slot = weight.or(*slot);
     }
-    let done = built
-        .roots
-        .iter()
-        .all(|root| emitter.demand(built.eg.egraph.find(*root)).is_some());
+    let done = built.roots.iter().all(|root| emitter.demand(built.eg.egraph.find(*root)).is_some());
     let results = std::mem::take(&mut emitter.results);
     if !done {
         out.nodes.truncate(n_nodes);
@@ -217,11 +179,8 @@ impl Emitter<'_> {
             let class = *self.extraction.index.get(&id)?;
             let node = &self.extraction.members[class][self.choice[class]?];
             let find = |child: &Id| self.built.eg.egraph.find(*child);
-            let missing: Vec<Id> = operands(node)
-                .iter()
-                .map(find)
-                .filter(|child| !self.results.contains_key(child))
-                .collect();
+            let missing: Vec<Id> =
+                operands(node).iter().map(find).filter(|child| !self.results.contains_key(child)).collect();
             if missing.is_empty() {
                 let values = self.add(id, node)?;
                 self.results.insert(id, values);
@@ -233,10 +192,8 @@ impl Emitter<'_> {
 
     fn add(&mut self, id: Id, node: &ENode) -> Option<Vec<ValueId>> {
         let eg = &self.built.eg;
-        let all: Vec<&Vec<ValueId>> = operands(node)
-            .iter()
-            .map(|child| self.results.get(&eg.egraph.find(*child)))
-            .collect::<Option<_>>()?;
+        let all: Vec<&Vec<ValueId>> =
+            operands(node).iter().map(|child| self.results.get(&eg.egraph.find(*child))).collect::<Option<_>>()?;
         match node.head {
             Head::Input(idx) => {
                 let outer = self.built.inputs.get(idx as usize)?;
@@ -245,28 +202,18 @@ impl Emitter<'_> {
             Head::Result(idx) => return Some(vec![*all.first()?.get(idx as usize)?]),
             _ => {}
         }
-        let inputs: Vec<ValueId> = all
-            .iter()
-            .map(|values| values.first().copied())
-            .collect::<Option<_>>()?;
+        let inputs: Vec<ValueId> = all.iter().map(|values| values.first().copied()).collect::<Option<_>>()?;
         let loc = eg.data(id).loc.clone();
         if let Some(idx) = self.built.opaque(node) {
             let original = &self.source.nodes[idx];
-            let types = original
-                .outputs
-                .iter()
-                .map(|v| self.source.ty(*v).clone())
-                .collect();
+            let types = original.outputs.iter().map(|v| self.source.ty(*v).clone()).collect();
             let (op, regions) = (original.op.clone(), original.regions.clone());
             return Some(self.push(op, inputs, types, regions, original.loc.clone()));
         }
         let op: Op = match node.head {
             Head::Weight(idx) => {
                 let tensor = eg.egraph.analysis.weights.get(idx as usize)?.clone();
-                ops::Constant {
-                    value: Const(tensor),
-                }
-                .into()
+                ops::Constant { value: Const(tensor) }.into()
             }
             _ => op_of(&eg.egraph, node)?.clone(),
         };
@@ -283,17 +230,8 @@ impl Emitter<'_> {
         regions: Vec<Graph>,
         loc: diag::Loc,
     ) -> Vec<ValueId> {
-        let outputs: Vec<ValueId> = types
-            .into_iter()
-            .map(|ty| self.out.add_value(ty, None))
-            .collect();
-        self.out.nodes.push(Node {
-            op,
-            inputs,
-            outputs: outputs.clone(),
-            regions,
-            loc,
-        });
+        let outputs: Vec<ValueId> = types.into_iter().map(|ty| self.out.add_value(ty, None)).collect();
+        self.out.nodes.push(Node { op, inputs, outputs: outputs.clone(), regions, loc });
         outputs
     }
 }

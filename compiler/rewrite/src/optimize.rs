@@ -18,12 +18,7 @@ use tensor::TensorType;
 ///
 /// # Errors
 /// If a rule contradicts the analysis, which is a bug in that rule; the error names it.
-pub fn optimize(
-    graph: Graph,
-    contract: Contract,
-    cost: &Cost,
-    budget: &Budget,
-) -> Result<(Graph, Report), Error> {
+pub fn optimize(graph: Graph, contract: Contract, cost: &Cost, budget: &Budget) -> Result<(Graph, Report), Error> {
     let phases = rules::phases(contract).map(|rules| load(&rules));
     optimize_with(graph, &phases, contract, cost, budget)
 }
@@ -36,10 +31,7 @@ pub(crate) fn optimize_with(
     cost: &Cost,
     budget: &Budget,
 ) -> Result<(Graph, Report), Error> {
-    let mut report = Report {
-        nodes_before: graph.n_nodes(),
-        ..Report::default()
-    };
+    let mut report = Report { nodes_before: graph.n_nodes(), ..Report::default() };
     let started = Instant::now();
     let mut best = canonicalize_within(graph, contract, budget.max_weight_bytes);
     report.nodes_canonical = best.n_nodes();
@@ -93,13 +85,8 @@ fn rewritten(
             Err(conflict) => {
                 // Once more, slowly, to learn which rule it is.
                 let mut again = build(graph, &part, budget.max_weight_bytes, &types);
-                let exact = saturate(&mut again.eg, rules, budget, true)
-                    .err()
-                    .unwrap_or(conflict);
-                return Err(Error {
-                    rule: exact.rule,
-                    what: exact.what,
-                });
+                let exact = saturate(&mut again.eg, rules, budget, true).err().unwrap_or(conflict);
+                return Err(Error { rule: exact.rule, what: exact.what });
             }
         }
         report.e_nodes += built.eg.egraph.total_number_of_nodes();
@@ -134,16 +121,9 @@ impl<'a> Stitch<'a> {
             let info = source.value(port.value);
             let value = out.add_value(info.ty.clone(), info.name.clone());
             values[port.value.index()] = Some(value);
-            out.inputs.push(Port {
-                name: port.name.clone(),
-                value,
-            });
+            out.inputs.push(Port { name: port.name.clone(), value });
         }
-        Stitch {
-            source,
-            out,
-            values,
-        }
+        Stitch { source, out, values }
     }
 
     /// The type of a source's value, as it is by now.
@@ -160,14 +140,7 @@ impl<'a> Stitch<'a> {
         let Some((choice, _)) = extract(&extraction.problem, budget.extraction_steps) else {
             return false;
         };
-        let Some(results) = emit::emit(
-            built,
-            &extraction,
-            &choice,
-            self.source,
-            &mut self.out,
-            &self.values,
-        ) else {
+        let Some(results) = emit::emit(built, &extraction, &choice, self.source, &mut self.out, &self.values) else {
             return false;
         };
         for (idx, class) in built.class_of.iter().enumerate() {
@@ -185,10 +158,7 @@ impl<'a> Stitch<'a> {
 
     fn inherit_name(&mut self, old: ValueId, new: ValueId) {
         if let Some(name) = &self.source.value(old).name {
-            self.out
-                .value_mut(new)
-                .name
-                .get_or_insert_with(|| name.clone());
+            self.out.value_mut(new).name.get_or_insert_with(|| name.clone());
         }
     }
 
@@ -218,10 +188,7 @@ impl<'a> Stitch<'a> {
 
     fn finish(mut self) -> Option<Graph> {
         for port in &self.source.outputs {
-            self.out.outputs.push(Port {
-                name: port.name.clone(),
-                value: self.values[port.value.index()]?,
-            });
+            self.out.outputs.push(Port { name: port.name.clone(), value: self.values[port.value.index()]? });
         }
         graph::sort(&mut self.out).then_some(self.out)
     }

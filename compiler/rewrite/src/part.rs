@@ -43,15 +43,9 @@ pub(crate) fn partition(graph: &Graph, max_part: usize) -> Vec<Part> {
         let mut end = own.len();
         if own.len() - start > max_part {
             let (first, last) = (start + max_part * 2 / 3, start + max_part);
-            end = 1
-                + (first..last)
-                    .min_by_key(|at| alive[*at])
-                    .unwrap_or(last - 1);
+            end = 1 + (first..last).min_by_key(|at| alive[*at]).unwrap_or(last - 1);
         }
-        parts.push(Part {
-            nodes: own[start..end].to_vec(),
-            outputs: Vec::new(),
-        });
+        parts.push(Part { nodes: own[start..end].to_vec(), outputs: Vec::new() });
         start = end;
     }
     if parts.is_empty() {
@@ -68,19 +62,14 @@ fn alive_after(graph: &Graph, own: &[usize], replicated: &[bool]) -> Vec<usize> 
         let inputs = graph.nodes[*idx].inputs.iter();
         inputs.for_each(|v| last_use[v.index()] = Some(at));
     }
-    graph
-        .outputs
-        .iter()
-        .for_each(|port| last_use[port.value.index()] = Some(own.len()));
+    graph.outputs.iter().for_each(|port| last_use[port.value.index()] = Some(own.len()));
     let mut dying = vec![0usize; own.len() + 1];
     let mut count = 0;
     own.iter()
         .enumerate()
         .map(|(at, idx)| {
             for value in &graph.nodes[*idx].outputs {
-                if let Some(last) =
-                    last_use[value.index()].filter(|last| *last > at && !replicated[value.index()])
-                {
+                if let Some(last) = last_use[value.index()].filter(|last| *last > at && !replicated[value.index()]) {
                     count += 1;
                     dying[last] += 1;
                 }
@@ -165,10 +154,7 @@ pub(crate) fn build(
 pub(crate) fn with_constants(graph: &Graph, part: &Part) -> Vec<usize> {
     let (replicated, producers) = (replicated(graph), graph.producers());
     let mut all: std::collections::BTreeSet<usize> = part.nodes.iter().copied().collect();
-    let inputs = part
-        .nodes
-        .iter()
-        .flat_map(|idx| graph.nodes[*idx].inputs.iter());
+    let inputs = part.nodes.iter().flat_map(|idx| graph.nodes[*idx].inputs.iter());
     let mut work: Vec<ValueId> = inputs.chain(&part.outputs).copied().collect();
     while let Some(value) = work.pop() {
         if let Some(idx) = producers[value.index()].filter(|_| replicated[value.index()])

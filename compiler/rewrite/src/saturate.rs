@@ -47,12 +47,7 @@ enum Found {
 
 /// Saturates an e-graph. `careful` restores congruence after every rule, so that a contradiction that comes up
 /// by congruence is known to come from the rule before.
-pub(crate) fn saturate(
-    eg: &mut Eg,
-    rules: &[Loaded],
-    budget: &Budget,
-    careful: bool,
-) -> Result<Outcome, Conflict> {
+pub(crate) fn saturate(eg: &mut Eg, rules: &[Loaded], budget: &Budget, careful: bool) -> Result<Outcome, Conflict> {
     let started = Instant::now();
     eg.egraph.rebuild();
     let max_nodes = eg.egraph.total_number_of_nodes() * budget.growth + 1000;
@@ -81,10 +76,7 @@ pub(crate) fn saturate(
             stop = Stop::Nodes;
             break;
         }
-        if budget
-            .deadline
-            .is_some_and(|limit| started.elapsed() > limit)
-        {
+        if budget.deadline.is_some_and(|limit| started.elapsed() > limit) {
             stop = Stop::Deadline;
             break;
         }
@@ -114,18 +106,15 @@ fn search<'a>(eg: &Eg, rules: &'a [Loaded], limit: usize) -> Vec<(&'a Loaded, Ve
                 .into_iter()
                 .flat_map(|m| {
                     let class = m.eclass;
-                    m.substs
-                        .into_iter()
-                        .map(move |subst| Found::Match(class, subst))
+                    m.substs.into_iter().map(move |subst| Found::Match(class, subst))
                 })
                 .collect(),
             (_, None) => vec![],
         };
         (loaded, found)
     };
-    let (groups, others): (Vec<_>, Vec<_>) = rules
-        .iter()
-        .partition(|loaded| matches!(loaded.rule.action, Action::Group(_)));
+    let (groups, others): (Vec<_>, Vec<_>) =
+        rules.iter().partition(|loaded| matches!(loaded.rule.action, Action::Group(_)));
     groups.into_iter().chain(others).map(of_rule).collect()
 }
 
@@ -210,22 +199,10 @@ fn pairs_of(eg: &mut Eg, loaded: &Loaded, found: Found, max_members: usize) -> V
     eg.egraph.analysis.loc = eg.data(root).loc.clone();
     eg.egraph.analysis.before_step = before_step;
     let made = match (&loaded.rule.action, found) {
-        (Action::Pattern(.., guard), Found::Match(_, subst)) => guard(
-            eg,
-            &Match {
-                root,
-                subst: &subst,
-            },
-        )
-        .then(|| instantiate(eg, &loaded.right.as_ref()?.ast, &subst))
-        .flatten(),
-        (Action::Compute(_, make), Found::Match(_, subst)) => make(
-            eg,
-            &Match {
-                root,
-                subst: &subst,
-            },
-        ),
+        (Action::Pattern(.., guard), Found::Match(_, subst)) => guard(eg, &Match { root, subst: &subst })
+            .then(|| instantiate(eg, &loaded.right.as_ref()?.ast, &subst))
+            .flatten(),
+        (Action::Compute(_, make), Found::Match(_, subst)) => make(eg, &Match { root, subst: &subst }),
         (Action::Nodes(_, make), Found::Node(_, op, inputs)) => make(eg, &op, &inputs),
         _ => None,
     };

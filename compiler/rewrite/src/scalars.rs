@@ -7,10 +7,7 @@ pub(crate) fn splat(tensor: &Tensor) -> Option<Scalar> {
     let size = tensor.dtype().size();
     let bytes: &[u8] = tensor.bytes();
     let first = bytes.get(..size)?;
-    bytes
-        .chunks_exact(size)
-        .all(|element| element == first)
-        .then(|| Scalar::load(tensor.dtype(), first))
+    bytes.chunks_exact(size).all(|element| element == first).then(|| Scalar::load(tensor.dtype(), first))
 }
 
 /// The tensor with size 1 along every axis along which it only repeats itself, if there is one.
@@ -22,18 +19,10 @@ pub(crate) fn core(tensor: &Tensor) -> Option<Tensor> {
     let mut small = shape.clone();
     let mut bytes: Vec<u8> = Vec::new();
     for axis in 0..shape.len() {
-        let source: &[u8] = if bytes.is_empty() {
-            tensor.bytes()
-        } else {
-            &bytes
-        };
+        let source: &[u8] = if bytes.is_empty() { tensor.bytes() } else { &bytes };
         let inner = small[axis + 1..].iter().product::<usize>() * size;
         let blocks = source.chunks_exact(inner * small[axis]);
-        let repeats = |block: &[u8]| {
-            block
-                .chunks_exact(inner)
-                .all(|part| part == &block[..inner])
-        };
+        let repeats = |block: &[u8]| block.chunks_exact(inner).all(|part| part == &block[..inner]);
         if small[axis] > 1 && blocks.clone().all(repeats) {
             bytes = blocks.flat_map(|block| &block[..inner]).copied().collect();
             small[axis] = 1;
@@ -89,8 +78,7 @@ pub(crate) fn widens(from: DType, to: DType) -> bool {
     match (from, to) {
         (DType::F16 | DType::BF16, DType::F32 | DType::F64) | (DType::F32, DType::F64) => true,
         (DType::Bool, to) => {
-            to.is_int() && to.bits() > 2
-                || matches!(to, DType::F16 | DType::BF16 | DType::F32 | DType::F64)
+            to.is_int() && to.bits() > 2 || matches!(to, DType::F16 | DType::BF16 | DType::F32 | DType::F64)
         }
         (from, DType::F64) if from.is_int() => from.bits() <= 32,
         (from, DType::F32) if from.is_int() => from.bits() <= 16,
@@ -104,45 +92,24 @@ mod tests {
 
     #[test]
     fn powers_of_two_have_exact_inverses() {
-        for (v, expected) in [
-            (2.0, true),
-            (0.25, true),
-            (-8.0, true),
-            (3.0, false),
-            (0.0, false),
-            (f64::INFINITY, false),
-        ] {
-            assert_eq!(
-                has_exact_inverse(Scalar::Float(v), DType::F32),
-                expected,
-                "{v}"
-            );
+        for (v, expected) in
+            [(2.0, true), (0.25, true), (-8.0, true), (3.0, false), (0.0, false), (f64::INFINITY, false)]
+        {
+            assert_eq!(has_exact_inverse(Scalar::Float(v), DType::F32), expected, "{v}");
         }
-        assert!(!has_exact_inverse(
-            Scalar::Float((2.0f64).powi(127)),
-            DType::F32
-        ));
+        assert!(!has_exact_inverse(Scalar::Float((2.0f64).powi(127)), DType::F32));
         assert!(!has_exact_inverse(Scalar::Int(2), DType::I32));
     }
 
     #[test]
     fn repetition_is_found() {
         let rows = Tensor::from_vec(vec![2, 3], vec![1i32, 2, 3, 1, 2, 3]);
-        assert_eq!(
-            core(&rows),
-            Some(Tensor::from_vec(vec![3], vec![1i32, 2, 3]))
-        );
+        assert_eq!(core(&rows), Some(Tensor::from_vec(vec![3], vec![1i32, 2, 3])));
         let columns = Tensor::from_vec(vec![2, 2], vec![1i32, 1, 2, 2]);
-        assert_eq!(
-            core(&columns),
-            Some(Tensor::from_vec(vec![2, 1], vec![1i32, 2]))
-        );
+        assert_eq!(core(&columns), Some(Tensor::from_vec(vec![2, 1], vec![1i32, 2])));
         let all = Tensor::from_vec(vec![2, 2], vec![5i32; 4]);
         assert_eq!(core(&all), Some(Tensor::from_vec(vec![], vec![5i32])));
-        assert_eq!(
-            core(&Tensor::from_vec(vec![2, 2], vec![1i32, 2, 3, 4])),
-            None
-        );
+        assert_eq!(core(&Tensor::from_vec(vec![2, 2], vec![1i32, 2, 3, 4])), None);
         assert_eq!(core(&Tensor::from_vec(vec![0, 2], Vec::<i32>::new())), None);
     }
 

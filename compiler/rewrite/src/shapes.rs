@@ -29,16 +29,12 @@ pub(crate) fn permuted<T: Clone>(entries: &[T], perm: &[usize]) -> Vec<T> {
 
 /// Whether the axes that are not of size 1 keep their order.
 pub(crate) fn moves_only_units(shape: &[Dim], perm: &[usize]) -> bool {
-    perm.iter()
-        .filter(|axis| shape[**axis] != Dim::from(1))
-        .is_sorted()
+    perm.iter().filter(|axis| shape[**axis] != Dim::from(1)).is_sorted()
 }
 
 /// Whether a slice is the whole operand.
 pub(crate) fn is_whole(op: &Slice, shape: &[Dim]) -> bool {
-    op.sizes == shape
-        && op.starts.iter().all(|start| *start == Dim::from(0))
-        && op.steps.iter().all(|step| *step == 1)
+    op.sizes == shape && op.starts.iter().all(|start| *start == Dim::from(0)) && op.steps.iter().all(|step| *step == 1)
 }
 
 /// One slice that does the work of two.
@@ -53,9 +49,7 @@ pub(crate) fn composed_slices(first: &Slice, second: &Slice) -> Option<Slice> {
     Some(Slice {
         starts: starts.collect(),
         sizes: second.sizes.clone(),
-        steps: steps
-            .map(|(a, b)| a.checked_mul(*b))
-            .collect::<Option<_>>()?,
+        steps: steps.map(|(a, b)| a.checked_mul(*b)).collect::<Option<_>>()?,
     })
 }
 
@@ -72,10 +66,7 @@ mod tests {
     fn permutations_compose_and_invert() {
         let (p, q) = (vec![1, 2, 0], vec![2, 1, 0]);
         let x = ["a", "b", "c"];
-        assert_eq!(
-            permuted(&permuted(&x, &p), &q),
-            permuted(&x, &composed(&p, &q))
-        );
+        assert_eq!(permuted(&permuted(&x, &p), &q), permuted(&x, &composed(&p, &q)));
         assert!(is_identity(&composed(&p, &inverse(&p))));
     }
 

@@ -56,7 +56,10 @@ pub fn is_unit_reshape(graph: &Graph, node: &Node) -> bool {
 pub(crate) fn is_cheap(op: &Op) -> bool {
     match op {
         Op::Unary(op) => matches!(op.kind, UnaryKind::Neg | UnaryKind::Abs | UnaryKind::Not | UnaryKind::Floor),
-        Op::Binary(op) => !matches!(op.kind, BinaryKind::Pow | BinaryKind::Mod | BinaryKind::Rem | BinaryKind::Atan2 | BinaryKind::Div),
+        Op::Binary(op) => !matches!(
+            op.kind,
+            BinaryKind::Pow | BinaryKind::Mod | BinaryKind::Rem | BinaryKind::Atan2 | BinaryKind::Div
+        ),
         Op::Compare(_) | Op::Select(_) | Op::Cast(_) => true,
         Op::Broadcast(_) | Op::Transpose(_) | Op::Slice(_) | Op::Iota(_) | Op::Reshape(_) => true,
         _ => false,

@@ -148,9 +148,9 @@ fn may_join(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> bo
     }
     match class(graph, node) {
         Class::Anchor => may_anchor(graph, kernel, idx, &inside),
-        Class::Elementwise | Class::Movement => inside.iter().all(|reader| {
-            may_feed(graph, node, *reader) && (!kernel.reread.contains(reader) || is_view(graph, node))
-        }),
+        Class::Elementwise | Class::Movement => inside
+            .iter()
+            .all(|reader| may_feed(graph, node, *reader) && (!kernel.reread.contains(reader) || is_view(graph, node))),
         _ => false,
     }
 }

@@ -95,7 +95,13 @@ fn concat_copies(graph: &Graph, fusion: &Fusion, idx: usize, steps: &mut Vec<Ste
             continue;
         }
         let store = part_store(graph, idx, at);
-        steps.push(Step::Kernel(Region { members: vec![], anchor: None, result: *operand, store, leaves: vec![*operand] }));
+        steps.push(Step::Kernel(Region {
+            members: vec![],
+            anchor: None,
+            result: *operand,
+            store,
+            leaves: vec![*operand],
+        }));
     }
 }
 

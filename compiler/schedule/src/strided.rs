@@ -58,7 +58,8 @@ pub fn strided(
             let from = &graph.ty(node.inputs[0]).shape;
             let mut kept = from.iter().zip(&inner.strides).filter(|(d, _)| **d != Dim::from(1)).map(|(_, s)| s.clone());
             let one = Dim::from(1);
-            let strides = shape.iter().map(|d| if *d == one { Some(0.into()) } else { kept.next() }).collect::<Option<_>>()?;
+            let strides =
+                shape.iter().map(|d| if *d == one { Some(0.into()) } else { kept.next() }).collect::<Option<_>>()?;
             Some(Strided { strides, ..inner })
         }
         _ => None,

@@ -10,9 +10,7 @@
 //!   ([`protect_extrema`]).
 
 use melior::ir::attribute::{Attribute, StringAttribute};
-use melior::ir::operation::{
-    Operation, OperationBuilder, OperationLike, OperationRef, WalkOrder, WalkResult,
-};
+use melior::ir::operation::{Operation, OperationBuilder, OperationLike, OperationRef, WalkOrder, WalkResult};
 use melior::ir::{BlockLike, Identifier, Value, ValueLike};
 use melior::{Context, Error};
 use mlir_sys::{MlirOperation, mlirOperationDestroy, mlirValueReplaceAllUsesOfWith};
@@ -45,14 +43,9 @@ const EXTREMA: &[(&str, &str)] = &[
 ];
 
 /// Hides LLVM's math intrinsics from `convert-gpu-to-nvvm`.
-pub(crate) fn protect_math(
-    context: &Context,
-    module: &melior::ir::Module<'_>,
-) -> Result<(), Error> {
+pub(crate) fn protect_math(context: &Context, module: &melior::ir::Module<'_>) -> Result<(), Error> {
     let pick = |name: &str| {
-        let short = name
-            .strip_prefix("llvm.intr.")
-            .filter(|short| MATH.contains(short))?;
+        let short = name.strip_prefix("llvm.intr.").filter(|short| MATH.contains(short))?;
         Some(format!("llvm.{short}"))
     };
     for (raw, intrinsic) in find(module, pick) {
@@ -63,16 +56,8 @@ pub(crate) fn protect_math(
 }
 
 /// Hides maxima and minima from `arith-expand`.
-pub(crate) fn protect_extrema(
-    context: &Context,
-    module: &melior::ir::Module<'_>,
-) -> Result<(), Error> {
-    let pick = |name: &str| {
-        EXTREMA
-            .iter()
-            .find(|(arith, _)| *arith == name)
-            .map(|(_, llvm)| *llvm)
-    };
+pub(crate) fn protect_extrema(context: &Context, module: &melior::ir::Module<'_>) -> Result<(), Error> {
+    let pick = |name: &str| EXTREMA.iter().find(|(arith, _)| *arith == name).map(|(_, llvm)| *llvm);
     for (raw, llvm) in find(module, pick) {
         // SAFETY: found by the walk; only other operations have been replaced since.
         unsafe { replace(raw, |old| llvm_extremum(context, old, llvm)) }?;
@@ -81,20 +66,15 @@ pub(crate) fn protect_extrema(
 }
 
 /// All operations in `module` whose name `pick` turns into something.
-fn find<T>(
-    module: &melior::ir::Module<'_>,
-    pick: impl Fn(&str) -> Option<T>,
-) -> Vec<(MlirOperation, T)> {
+fn find<T>(module: &melior::ir::Module<'_>, pick: impl Fn(&str) -> Option<T>) -> Vec<(MlirOperation, T)> {
     let mut found = Vec::new();
-    module
-        .as_operation()
-        .walk(WalkOrder::PreOrder, |operation| {
-            let name = operation.name();
-            if let Some(picked) = name.as_string_ref().as_str().ok().and_then(&pick) {
-                found.push((operation.to_raw(), picked));
-            }
-            WalkResult::Advance
-        });
+    module.as_operation().walk(WalkOrder::PreOrder, |operation| {
+        let name = operation.name();
+        if let Some(picked) = name.as_string_ref().as_str().ok().and_then(&pick) {
+            found.push((operation.to_raw(), picked));
+        }
+        WalkResult::Advance
+    });
     found
 }
 
@@ -106,18 +86,9 @@ fn intrinsic_call<'c>(
     let operands: Vec<Value<'c, '_>> = old.operands().collect();
     let segments = format!("array<i32: {}, 0>", operands.len());
     let mut attributes = vec![
-        (
-            Identifier::new(context, "intrin"),
-            StringAttribute::new(context, intrinsic).into(),
-        ),
-        (
-            Identifier::new(context, "op_bundle_sizes"),
-            parse(context, "array<i32>")?,
-        ),
-        (
-            Identifier::new(context, "operandSegmentSizes"),
-            parse(context, &segments)?,
-        ),
+        (Identifier::new(context, "intrin"), StringAttribute::new(context, intrinsic).into()),
+        (Identifier::new(context, "op_bundle_sizes"), parse(context, "array<i32>")?),
+        (Identifier::new(context, "operandSegmentSizes"), parse(context, &segments)?),
     ];
     if let Ok(flags) = old.attribute("fastmathFlags") {
         attributes.push((Identifier::new(context, "fastmathFlags"), flags));
@@ -129,11 +100,7 @@ fn intrinsic_call<'c>(
         .build()
 }
 
-fn llvm_extremum<'c>(
-    context: &'c Context,
-    old: OperationRef<'c, '_>,
-    llvm: &str,
-) -> Result<Operation<'c>, Error> {
+fn llvm_extremum<'c>(context: &'c Context, old: OperationRef<'c, '_>, llvm: &str) -> Result<Operation<'c>, Error> {
     let mut builder = OperationBuilder::new(llvm, old.location())
         .add_operands(&old.operands().collect::<Vec<Value<'c, '_>>>())
         .add_results(&[old.result(0)?.r#type()]);

@@ -33,11 +33,7 @@ pub struct Module<'s> {
 
 impl<'s> Module<'s> {
     pub(crate) fn new(session: &'s Session, name: &str, inner: melior::ir::Module<'s>) -> Self {
-        Self {
-            session,
-            name: name.to_owned(),
-            inner,
-        }
+        Self { session, name: name.to_owned(), inner }
     }
 
     pub(crate) fn inner(&self) -> &melior::ir::Module<'s> {
@@ -53,10 +49,7 @@ impl<'s> Module<'s> {
         if self.inner.as_operation().verify() {
             return Ok(());
         }
-        Err(MlirError::Verify {
-            name: self.name.clone(),
-            diagnostics: self.session.take(&self.name),
-        })
+        Err(MlirError::Verify { name: self.name.clone(), diagnostics: self.session.take(&self.name) })
     }
 
     /// Runs a pipeline written as `builtin.module(pass,other.op(pass{option=1}))`.
@@ -71,16 +64,11 @@ impl<'s> Module<'s> {
         self.session.clear();
         let manager = PassManager::new(self.session.context());
         manager.enable_verifier(false);
-        parse_pass_pipeline(manager.as_operation_pass_manager(), pipeline).map_err(|error| {
-            MlirError::Pipeline {
-                pipeline: pipeline.to_owned(),
-                message: error.to_string(),
-            }
-        })?;
-        manager.run(&mut self.inner).map_err(|_| MlirError::Pass {
-            name: self.name.clone(),
-            diagnostics: self.session.take(&self.name),
-        })
+        parse_pass_pipeline(manager.as_operation_pass_manager(), pipeline)
+            .map_err(|error| MlirError::Pipeline { pipeline: pipeline.to_owned(), message: error.to_string() })?;
+        manager
+            .run(&mut self.inner)
+            .map_err(|_| MlirError::Pass { name: self.name.clone(), diagnostics: self.session.take(&self.name) })
     }
 
     /// Brings all ops to the `llvm` (and `nvvm`) dialect, ready for [`Module::translate`].
@@ -103,10 +91,8 @@ impl<'s> Module<'s> {
         &self,
         rules: fn(&Context, &melior::ir::Module<'_>) -> Result<(), melior::Error>,
     ) -> Result<(), MlirError> {
-        rules(self.session.context(), &self.inner).map_err(|_| MlirError::Pass {
-            name: self.name.clone(),
-            diagnostics: self.session.take(&self.name),
-        })
+        rules(self.session.context(), &self.inner)
+            .map_err(|_| MlirError::Pass { name: self.name.clone(), diagnostics: self.session.take(&self.name) })
     }
 
     /// The module as text, in MLIR's pretty form.
@@ -125,11 +111,7 @@ impl<'s> Module<'s> {
     /// # Safety
     /// `llvm_context` must be a live `LLVMContextRef` of the LLVM that MLIR is linked with, and no other
     /// thread may use it during the call.
-    pub unsafe fn translate(
-        &self,
-        part: Part,
-        llvm_context: NonNull<c_void>,
-    ) -> Result<NonNull<c_void>, MlirError> {
+    pub unsafe fn translate(&self, part: Part, llvm_context: NonNull<c_void>) -> Result<NonNull<c_void>, MlirError> {
         self.session.clear();
         let operation = match part {
             Part::Host => self.inner.as_operation().to_raw(),
@@ -137,12 +119,9 @@ impl<'s> Module<'s> {
         };
         // SAFETY: the operation belongs to `self.inner`, which is alive; the context is the caller's promise.
         // The translation reads the operation and gives a module that nothing else owns, or null.
-        let module =
-            unsafe { mlirTranslateModuleToLLVMIR(operation, llvm_context.as_ptr().cast()) };
-        NonNull::new(module.cast()).ok_or_else(|| MlirError::Translate {
-            name: self.name.clone(),
-            diagnostics: self.session.take(&self.name),
-        })
+        let module = unsafe { mlirTranslateModuleToLLVMIR(operation, llvm_context.as_ptr().cast()) };
+        NonNull::new(module.cast())
+            .ok_or_else(|| MlirError::Translate { name: self.name.clone(), diagnostics: self.session.take(&self.name) })
     }
 
     fn gpu_module(&self) -> Result<MlirOperation, MlirError> {
@@ -156,10 +135,7 @@ impl<'s> Module<'s> {
         }
         match found[..] {
             [one] => Ok(one),
-            _ => Err(MlirError::GpuModules {
-                name: self.name.clone(),
-                count: found.len(),
-            }),
+            _ => Err(MlirError::GpuModules { name: self.name.clone(), count: found.len() }),
         }
     }
 }

@@ -7,17 +7,13 @@ use std::rc::Rc;
 use melior::Context;
 use melior::diagnostic::DiagnosticSeverity;
 use melior::dialect::DialectRegistry;
-use melior::utility::{
-    load_irdl_dialects, register_all_dialects, register_all_llvm_translations, register_all_passes,
-};
+use melior::utility::{load_irdl_dialects, register_all_dialects, register_all_llvm_translations, register_all_passes};
 
 use crate::error::{Diagnostic, MlirError, Severity};
 use crate::module::Module;
 
 /// Dialects that passes make ops of without having declared it, or that appear only in types.
-const PRELOADED: &[&str] = &[
-    "llvm", "index", "nvvm", "gpu", "cf", "arith", "vector", "func", "scf",
-];
+const PRELOADED: &[&str] = &["llvm", "index", "nvvm", "gpu", "cf", "arith", "vector", "func", "scf"];
 
 /// One MLIR context with all dialects, passes and LLVM translations registered.
 ///
@@ -45,10 +41,7 @@ impl Session {
             collect(&diagnostic, &mut sink.borrow_mut());
             true // handled: MLIR must not print it
         });
-        Self {
-            context,
-            diagnostics,
-        }
+        Self { context, diagnostics }
     }
 
     /// Parses and verifies one module; `name` stands for the text in locations of messages.
@@ -57,17 +50,12 @@ impl Session {
     /// [`MlirError::Parse`] when the text is not valid MLIR or does not verify.
     pub fn parse(&self, name: &str, text: &str) -> Result<Module<'_>, MlirError> {
         if CString::new(text).is_err() {
-            return Err(MlirError::NulByte {
-                name: name.to_owned(),
-            });
+            return Err(MlirError::NulByte { name: name.to_owned() });
         }
         self.clear();
         match melior::ir::Module::parse(&self.context, text) {
             Some(inner) => Ok(Module::new(self, name, inner)),
-            None => Err(MlirError::Parse {
-                name: name.to_owned(),
-                diagnostics: self.take(name),
-            }),
+            None => Err(MlirError::Parse { name: name.to_owned(), diagnostics: self.take(name) }),
         }
     }
 
@@ -82,9 +70,7 @@ impl Session {
         if load_irdl_dialects(module.inner()) {
             Ok(())
         } else {
-            Err(MlirError::Irdl {
-                diagnostics: self.take("irdl"),
-            })
+            Err(MlirError::Irdl { diagnostics: self.take("irdl") })
         }
     }
 
@@ -133,10 +119,7 @@ fn collect(diagnostic: &melior::diagnostic::Diagnostic<'_>, sink: &mut Vec<Diagn
 
 /// `loc("-":3:5)` as `name:3:5`; other locations unchanged but for the `loc(...)` around them.
 fn readable(location: &str, name: &str) -> String {
-    let inner = location
-        .strip_prefix("loc(")
-        .and_then(|l| l.strip_suffix(')'))
-        .unwrap_or(location);
+    let inner = location.strip_prefix("loc(").and_then(|l| l.strip_suffix(')')).unwrap_or(location);
     match inner.strip_prefix("\"-\":") {
         Some(position) => format!("{name}:{position}"),
         None => inner.to_owned(),

@@ -29,17 +29,10 @@ fn host_pipeline_leaves_only_llvm() {
 #[test]
 fn parse_error_names_text_line_and_column() {
     let session = Session::new();
-    let error = session
-        .parse("kernel_7", "module {\n  foo.bar\n}")
-        .err()
-        .unwrap();
+    let error = session.parse("kernel_7", "module {\n  foo.bar\n}").err().unwrap();
     let first = &error.diagnostics()[0];
     assert_eq!(first.severity, Severity::Error);
-    assert!(
-        first.location.starts_with("kernel_7:2:"),
-        "{}",
-        first.location
-    );
+    assert!(first.location.starts_with("kernel_7:2:"), "{}", first.location);
     assert!(error.to_string().contains("foo.bar"), "{error}");
 }
 
@@ -49,12 +42,7 @@ fn verifier_message_is_kept() {
     let text = "func.func @f(%a: f32, %b: f64) -> f32 {\n  \
                 %c = \"arith.addf\"(%a, %b) : (f32, f64) -> f32\n  return %c : f32\n}";
     let error = session.parse("bad", text).err().unwrap();
-    assert!(
-        error
-            .to_string()
-            .contains("requires the same type for all operands"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("requires the same type for all operands"), "{error}");
 }
 
 #[test]
@@ -69,10 +57,7 @@ fn old_messages_do_not_leak_into_new_errors() {
 fn unknown_pass_is_an_error() {
     let session = Session::new();
     let mut module = session.parse("add", ADD).unwrap();
-    let error = module
-        .run_pipeline("builtin.module(no-such-pass)")
-        .err()
-        .unwrap();
+    let error = module.run_pipeline("builtin.module(no-such-pass)").err().unwrap();
     assert!(matches!(error, MlirError::Pipeline { .. }), "{error}");
     assert!(error.to_string().contains("no-such-pass"), "{error}");
 }
@@ -98,22 +83,10 @@ fn nul_byte_is_refused() {
 #[test]
 fn irdl_dialect_becomes_known() {
     let session = Session::new();
-    assert!(
-        session
-            .parse("m", "module { \"toy.thing\"() : () -> () }")
-            .is_err()
-    );
-    session
-        .load_irdl("module { irdl.dialect @toy { irdl.operation @thing {} } }")
-        .unwrap();
-    session
-        .parse("m", "module { \"toy.thing\"() : () -> () }")
-        .unwrap();
-    assert!(
-        session
-            .load_irdl("module { irdl.dialect @toy { irdl.operation @x { %0 = irdl.is 5 } } ")
-            .is_err()
-    );
+    assert!(session.parse("m", "module { \"toy.thing\"() : () -> () }").is_err());
+    session.load_irdl("module { irdl.dialect @toy { irdl.operation @thing {} } }").unwrap();
+    session.parse("m", "module { \"toy.thing\"() : () -> () }").unwrap();
+    assert!(session.load_irdl("module { irdl.dialect @toy { irdl.operation @x { %0 = irdl.is 5 } } ").is_err());
 }
 
 #[test]

@@ -110,7 +110,11 @@ impl Printer {
         let (first, rest) = node.inputs.split_at(named.len().min(node.inputs.len()));
         let (tuple, ty) = (self.tuple(), format!("tuple<{}>", scope.types(rest)));
         let (names, types) = (scope.names(rest), scope.types(rest));
-        line!(self, scope.depth, "{tuple} = \"builtin.unrealized_conversion_cast\"({names}) : ({types}) -> ({ty}){loc}");
+        line!(
+            self,
+            scope.depth,
+            "{tuple} = \"builtin.unrealized_conversion_cast\"({names}) : ({types}) -> ({ty}){loc}"
+        );
         let join = |list: String, last: &str| if list.is_empty() { last.into() } else { format!("{list}, {last}") };
         (join(scope.names(first), &tuple), join(scope.types(first), &ty))
     }

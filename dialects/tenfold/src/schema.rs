@@ -3,8 +3,10 @@
 //! [`Op::from_attrs`] names the attribute that is missing or of the wrong kind. Giving it one example after another until it
 //! is content yields the attributes of a family in order, with the kind of each.
 
+use ops::{
+    ArgKind, BinaryKind, CompareKind, CumKind, PadMode, PoolKind, RandomKind, ReduceKind, ScatterKind, UnaryKind,
+};
 use ops::{Attr, Const, F64, Op};
-use ops::{ArgKind, BinaryKind, CompareKind, CumKind, PadMode, PoolKind, RandomKind, ReduceKind, ScatterKind, UnaryKind};
 use tensor::{DType, Dim, Tensor};
 
 /// What an attribute holds.

@@ -1,8 +1,6 @@
 //! Building a program without repeating table entries.
 
-use crate::{
-    BlockId, Buffer, BufferId, DimId, NodeId, Place, Port, Program, Step, SymbolId, View, ViewId,
-};
+use crate::{BlockId, Buffer, BufferId, DimId, NodeId, Place, Port, Program, Step, SymbolId, View, ViewId};
 use std::collections::BTreeMap;
 use tensor::{DType, Dim};
 
@@ -68,32 +66,17 @@ impl ProgramBuilder {
         for symbol in symbols {
             self.symbol(symbol.name());
         }
-        intern(
-            &mut self.exprs,
-            &mut self.program.exprs,
-            dim.to_string(),
-            DimId,
-        )
+        intern(&mut self.exprs, &mut self.program.exprs, dim.to_string(), DimId)
     }
 
     /// A symbol by its name, which must be one that [`tensor::Symbol`] leaves as it is.
     pub fn symbol(&mut self, name: &str) -> SymbolId {
-        intern(
-            &mut self.symbols,
-            &mut self.program.symbols,
-            name.into(),
-            SymbolId,
-        )
+        intern(&mut self.symbols, &mut self.program.symbols, name.into(), SymbolId)
     }
 
     /// The name of a source node.
     pub fn node(&mut self, name: &str) -> NodeId {
-        intern(
-            &mut self.nodes,
-            &mut self.program.nodes,
-            name.into(),
-            NodeId,
-        )
+        intern(&mut self.nodes, &mut self.program.nodes, name.into(), NodeId)
     }
 
     /// New memory.
@@ -107,38 +90,25 @@ impl ProgramBuilder {
     pub fn view(&mut self, buffer: BufferId, offset: &Dim, dtype: DType, shape: &[Dim]) -> ViewId {
         let offset = self.dim(offset);
         let shape = shape.iter().map(|d| self.dim(d)).collect();
-        self.program.views.push(View {
-            buffer,
-            offset,
-            dtype,
-            shape,
-        });
+        self.program.views.push(View { buffer, offset, dtype, shape });
         ViewId(last(&self.program.views))
     }
 
     /// A tensor with memory of its own.
     pub fn tensor(&mut self, place: Place, dtype: DType, shape: &[Dim]) -> ViewId {
-        let bytes = shape
-            .iter()
-            .fold(Dim::from(dtype.size()), |bytes, d| bytes * d.clone());
+        let bytes = shape.iter().fold(Dim::from(dtype.size()), |bytes, d| bytes * d.clone());
         let buffer = self.buffer(&bytes, place);
         self.view(buffer, &0.into(), dtype, shape)
     }
 
     /// The next input of the program.
     pub fn input(&mut self, name: &str, view: ViewId) {
-        self.program.inputs.push(Port {
-            name: name.into(),
-            view,
-        });
+        self.program.inputs.push(Port { name: name.into(), view });
     }
 
     /// The next output of the program.
     pub fn output(&mut self, name: &str, view: ViewId) {
-        self.program.outputs.push(Port {
-            name: name.into(),
-            view,
-        });
+        self.program.outputs.push(Port { name: name.into(), view });
     }
 
     /// Adds a step to the innermost open block.

@@ -46,10 +46,6 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn io(verb: &'static str, path: &Path, source: std::io::Error) -> Self {
-        Error::Io {
-            verb,
-            path: path.into(),
-            source,
-        }
+        Error::Io { verb, path: path.into(), source }
     }
 }

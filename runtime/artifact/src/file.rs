@@ -71,11 +71,7 @@ fn layout<'a>(pieces: impl Iterator<Item = &'a Bytes>) -> (Vec<Piece>, usize) {
     let placed = pieces.map(|bytes| {
         let offset = at.next_multiple_of(ALIGN);
         at = offset + bytes.len();
-        Piece {
-            offset: offset as u64,
-            len: bytes.len() as u64,
-            hash: *blake3::hash(bytes).as_bytes(),
-        }
+        Piece { offset: offset as u64, len: bytes.len() as u64, hash: *blake3::hash(bytes).as_bytes() }
     });
     (placed.collect(), at)
 }
@@ -84,50 +80,28 @@ fn layout<'a>(pieces: impl Iterator<Item = &'a Bytes>) -> (Vec<Piece>, usize) {
 pub(crate) fn write(artifact: &Artifact, out: &mut dyn Write) -> Result<u64, WriteError> {
     let (code, code_len) = layout(artifact.code.iter());
     let (weights, weights_len) = layout(artifact.weights.iter().map(|w| &w.data));
-    let entry = |(w, piece): (&Weight, &Piece)| WeightEntry {
-        name: w.name.clone(),
-        dtype: w.dtype,
-        piece: *piece,
-    };
+    let entry = |(w, piece): (&Weight, &Piece)| WeightEntry { name: w.name.clone(), dtype: w.dtype, piece: *piece };
     let structure = Structure {
         manifest: artifact.manifest.clone(),
         variants: artifact.variants.clone(),
         weights: artifact.weights.iter().zip(&weights).map(entry).collect(),
         code: code.clone(),
     };
-    let structure =
-        postcard::to_stdvec(&structure).map_err(|e| WriteError::Invalid(e.to_string()))?;
+    let structure = postcard::to_stdvec(&structure).map_err(|e| WriteError::Invalid(e.to_string()))?;
 
     let mut code_bytes = vec![0; code_len];
     for (bytes, piece) in artifact.code.iter().zip(&code) {
         code_bytes[piece.offset as usize..][..bytes.len()].copy_from_slice(bytes);
     }
-    let section = |offset, bytes: &[u8]| Section {
-        offset,
-        len: bytes.len(),
-        hash: *blake3::hash(bytes).as_bytes(),
-    };
+    let section = |offset, bytes: &[u8]| Section { offset, len: bytes.len(), hash: *blake3::hash(bytes).as_bytes() };
     let structure_section = section(HEADER.next_multiple_of(ALIGN), &structure);
-    let code_section = section(
-        (structure_section.offset + structure.len()).next_multiple_of(ALIGN),
-        &code_bytes,
-    );
+    let code_section = section((structure_section.offset + structure.len()).next_multiple_of(ALIGN), &code_bytes);
     let weights_at = (code_section.offset + code_len).next_multiple_of(WEIGHTS_ALIGN);
-    let weights_section = Section {
-        offset: weights_at,
-        len: weights_len,
-        hash: *blake3::hash(&[]).as_bytes(),
-    };
+    let weights_section = Section { offset: weights_at, len: weights_len, hash: *blake3::hash(&[]).as_bytes() };
     let total = weights_at + weights_len;
 
     let mut out = Counted { out, at: 0 };
-    out.put(
-        0,
-        &header(
-            [structure_section, code_section, weights_section],
-            total as u64,
-        ),
-    )?;
+    out.put(0, &header([structure_section, code_section, weights_section], total as u64))?;
     out.put(structure_section.offset, &structure)?;
     out.put(code_section.offset, &code_bytes)?;
     for (weight, piece) in artifact.weights.iter().zip(&weights) {
@@ -193,10 +167,7 @@ fn read_u64(bytes: &[u8], at: usize) -> u64 {
 
 /// Checks magic, version, length and the header's hash; gives the section table.
 fn read_header(file: &[u8]) -> Result<[Section; 3], Error> {
-    let short = |expected: usize| Error::Truncated {
-        expected: expected as u64,
-        actual: file.len() as u64,
-    };
+    let short = |expected: usize| Error::Truncated { expected: expected as u64, actual: file.len() as u64 };
     if !file.starts_with(&MAGIC[..file.len().min(MAGIC.len())]) {
         return Err(Error::NotAnArtifact);
     }
@@ -205,10 +176,7 @@ fn read_header(file: &[u8]) -> Result<[Section; 3], Error> {
     };
     let found = u32::from_le_bytes([version[0], version[1], version[2], version[3]]);
     if found != FORMAT_VERSION {
-        return Err(Error::Version {
-            found,
-            supported: FORMAT_VERSION,
-        });
+        return Err(Error::Version { found, supported: FORMAT_VERSION });
     }
     if file.len() < HEADER {
         return Err(short(HEADER));
@@ -218,22 +186,14 @@ fn read_header(file: &[u8]) -> Result<[Section; 3], Error> {
     }
     let total = read_u64(file, 16);
     if total > file.len() as u64 {
-        return Err(Error::Truncated {
-            expected: total,
-            actual: file.len() as u64,
-        });
+        return Err(Error::Truncated { expected: total, actual: file.len() as u64 });
     }
     let mut sections = [Section::default(); 3];
     for (idx, section) in sections.iter_mut().enumerate() {
         let at = TABLE_AT + idx * ENTRY;
         let (offset, len) = (read_u64(file, at), read_u64(file, at + 8));
-        if !offset.is_multiple_of(ALIGN as u64)
-            || offset.checked_add(len).is_none_or(|end| end > total)
-        {
-            return Err(Error::Invalid(format!(
-                "section {} lies outside of the file",
-                SECTION_NAMES[idx]
-            )));
+        if !offset.is_multiple_of(ALIGN as u64) || offset.checked_add(len).is_none_or(|end| end > total) {
+            return Err(Error::Invalid(format!("section {} lies outside of the file", SECTION_NAMES[idx])));
         }
         section.offset = offset as usize;
         section.len = len as usize;
@@ -244,8 +204,7 @@ fn read_header(file: &[u8]) -> Result<[Section; 3], Error> {
 
 /// Reads an artifact; its code and weights share the file's bytes. The result is not validated yet.
 pub(crate) fn read(file: &Bytes) -> Result<(Artifact, Vec<Hash>), Error> {
-    let [structure, code, weights] =
-        read_header(file)?.map(|s| (file.slice(s.offset..s.offset + s.len), s.hash));
+    let [structure, code, weights] = read_header(file)?.map(|s| (file.slice(s.offset..s.offset + s.len), s.hash));
     for ((bytes, hash), name) in [&structure, &code].into_iter().zip(SECTION_NAMES) {
         if blake3::hash(bytes).as_bytes() != hash {
             return Err(Error::Damaged(name.into()));
@@ -255,49 +214,25 @@ pub(crate) fn read(file: &Bytes) -> Result<(Artifact, Vec<Hash>), Error> {
         .map_err(|e| Error::Invalid(format!("the structure cannot be decoded: {e}")))?;
     let (parts, rest) = decoded;
     if !rest.is_empty() {
-        return Err(Error::Invalid(format!(
-            "{} bytes follow the structure",
-            rest.len()
-        )));
+        return Err(Error::Invalid(format!("{} bytes follow the structure", rest.len())));
     }
-    let code = parts
-        .code
-        .iter()
-        .map(|piece| cut(&code.0, piece, "code"))
-        .collect::<Result<_, _>>()?;
+    let code = parts.code.iter().map(|piece| cut(&code.0, piece, "code")).collect::<Result<_, _>>()?;
     let hashes = parts.weights.iter().map(|w| w.piece.hash).collect();
     let mut loaded = Vec::with_capacity(parts.weights.len());
     for entry in parts.weights {
         let data = cut(&weights.0, &entry.piece, "weights")?;
-        loaded.push(Weight {
-            name: entry.name,
-            dtype: entry.dtype,
-            data,
-        });
+        loaded.push(Weight { name: entry.name, dtype: entry.dtype, data });
     }
-    Ok((
-        Artifact {
-            manifest: parts.manifest,
-            variants: parts.variants,
-            code,
-            weights: loaded,
-        },
-        hashes,
-    ))
+    Ok((Artifact { manifest: parts.manifest, variants: parts.variants, code, weights: loaded }, hashes))
 }
 
 fn cut(section: &Bytes, piece: &Piece, name: &str) -> Result<Bytes, Error> {
-    let end = piece
-        .offset
-        .checked_add(piece.len)
-        .filter(|end| *end <= section.len() as u64);
+    let end = piece.offset.checked_add(piece.len).filter(|end| *end <= section.len() as u64);
     match end {
         Some(end) if piece.offset.is_multiple_of(ALIGN as u64) => {
             Ok(section.slice(piece.offset as usize..end as usize))
         }
-        _ => Err(Error::Invalid(format!(
-            "a piece of the {name} section is misplaced"
-        ))),
+        _ => Err(Error::Invalid(format!("a piece of the {name} section is misplaced"))),
     }
 }
 

@@ -75,10 +75,7 @@ impl HostOp {
     /// How many data-dependent sizes the operator reports, to be bound to the step's symbols.
     pub fn sizes(&self) -> usize {
         match self {
-            HostOp::NonZero
-            | HostOp::Compress { .. }
-            | HostOp::Unique { .. }
-            | HostOp::NonMaxSuppression { .. } => 1,
+            HostOp::NonZero | HostOp::Compress { .. } | HostOp::Unique { .. } | HostOp::NonMaxSuppression { .. } => 1,
             HostOp::TopK { .. }
             | HostOp::RandomNormal { .. }
             | HostOp::RandomUniform { .. }

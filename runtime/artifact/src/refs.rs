@@ -11,19 +11,12 @@ impl Step {
             Step::Bind { input, .. } => vec![*input],
             Step::Let { .. } | Step::Check { .. } => vec![],
             Step::Copy { from, to } => vec![*from, *to],
-            Step::Host {
-                inputs, outputs, ..
-            } => [&inputs[..], outputs].concat(),
+            Step::Host { inputs, outputs, .. } => [&inputs[..], outputs].concat(),
             Step::If { cond, .. } => vec![*cond],
             Step::Loop(l) => {
-                let single = [l.max_trips, l.cond, l.iteration, l.cond_out]
-                    .into_iter()
-                    .flatten();
+                let single = [l.max_trips, l.cond, l.iteration, l.cond_out].into_iter().flatten();
                 let carried = l.carried.iter().flat_map(|(from, to)| [*from, *to]);
-                single
-                    .chain(carried)
-                    .chain(l.scans.iter().flat_map(|s| [s.slice, s.out]))
-                    .collect()
+                single.chain(carried).chain(l.scans.iter().flat_map(|s| [s.slice, s.out])).collect()
             }
         }
     }
@@ -36,26 +29,16 @@ impl Step {
             Step::Host { outputs, .. } => outputs.clone(),
             Step::Loop(l) => {
                 let carried = l.carried.iter().map(|(_, to)| *to);
-                l.iteration
-                    .into_iter()
-                    .chain(carried)
-                    .chain(l.scans.iter().map(|s| s.out))
-                    .collect()
+                l.iteration.into_iter().chain(carried).chain(l.scans.iter().map(|s| s.out)).collect()
             }
-            Step::Launch(_)
-            | Step::Bind { .. }
-            | Step::Let { .. }
-            | Step::Check { .. }
-            | Step::If { .. } => vec![],
+            Step::Launch(_) | Step::Bind { .. } | Step::Let { .. } | Step::Check { .. } | Step::If { .. } => vec![],
         }
     }
 
     /// The blocks that the step runs.
     pub fn blocks(&self) -> Vec<BlockId> {
         match self {
-            Step::If {
-                then, otherwise, ..
-            } => vec![*then, *otherwise],
+            Step::If { then, otherwise, .. } => vec![*then, *otherwise],
             Step::Loop(l) => vec![l.body],
             _ => vec![],
         }
@@ -66,18 +49,8 @@ impl Step {
         match self {
             Step::Bind { symbols, .. } | Step::Host { symbols, .. } => symbols.clone(),
             Step::Let { symbol, .. } => vec![*symbol],
-            Step::Loop(l) => l
-                .rebind
-                .iter()
-                .map(|(symbol, _)| *symbol)
-                .chain(l.index)
-                .chain(l.trips)
-                .collect(),
-            Step::Launch(_)
-            | Step::Dims { .. }
-            | Step::Check { .. }
-            | Step::Copy { .. }
-            | Step::If { .. } => vec![],
+            Step::Loop(l) => l.rebind.iter().map(|(symbol, _)| *symbol).chain(l.index).chain(l.trips).collect(),
+            Step::Launch(_) | Step::Dims { .. } | Step::Check { .. } | Step::Copy { .. } | Step::If { .. } => vec![],
         }
     }
 

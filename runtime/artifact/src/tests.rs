@@ -39,66 +39,34 @@ fn small() -> Artifact {
         symbols: vec![symbol],
         nodes: vec![node],
     });
-    b.push(Step::Check {
-        condition: Condition::AtMost(zero, tasks),
-        message: "N is negative".into(),
-    });
-    b.push(Step::Dims {
-        values: vec![tasks],
-        out: flag,
-    });
+    b.push(Step::Check { condition: Condition::AtMost(zero, tasks), message: "N is negative".into() });
+    b.push(Step::Dims { values: vec![tasks], out: flag });
     let then = b.open();
     b.push(launch(vec![x, w, y]));
     b.close();
     let otherwise = b.open();
     b.push(Step::Copy { from: x, to: y });
     b.close();
-    b.push(Step::If {
-        cond: flag,
-        then,
-        otherwise,
-    });
+    b.push(Step::If { cond: flag, then, otherwise });
     let extents = || vec!["N".to_string(), "3".to_string()];
     Artifact {
         manifest: Manifest {
             producer: "test".into(),
             model: "small".into(),
             numerics: "strict".into(),
-            inputs: vec![Signature {
-                name: "x".into(),
-                dtype: DType::F32,
-                shape: extents(),
-            }],
-            outputs: vec![Signature {
-                name: "y".into(),
-                dtype: DType::F32,
-                shape: extents(),
-            }],
+            inputs: vec![Signature { name: "x".into(), dtype: DType::F32, shape: extents() }],
+            outputs: vec![Signature { name: "y".into(), dtype: DType::F32, shape: extents() }],
         },
         variants: vec![Variant {
             target: "host:x86_64".into(),
             kernels: Kernels::Host {
-                units: vec![HostUnit {
-                    code: CodeId(0),
-                    imports: vec![Import {
-                        name: "memcpy".into(),
-                        slot: 8,
-                    }],
-                }],
-                kernels: vec![HostKernel {
-                    name: "add".into(),
-                    unit: 0,
-                    entry: 0,
-                }],
+                units: vec![HostUnit { code: CodeId(0), imports: vec![Import { name: "memcpy".into(), slot: 8 }] }],
+                kernels: vec![HostKernel { name: "add".into(), unit: 0, entry: 0 }],
             },
             program: b.finish(),
         }],
         code: vec![Bytes::from_static(&[0xc3; 16])],
-        weights: vec![Weight {
-            name: "w".into(),
-            dtype: DType::F32,
-            data: Bytes::from_static(&[1; 12]),
-        }],
+        weights: vec![Weight { name: "w".into(), dtype: DType::F32, data: Bytes::from_static(&[1; 12]) }],
     }
 }
 
@@ -106,11 +74,7 @@ fn small() -> Artifact {
 fn artifacts_round_trip() {
     let artifact = small();
     let bytes = artifact.encode().unwrap();
-    assert_eq!(
-        bytes,
-        artifact.encode().unwrap(),
-        "encoding is deterministic"
-    );
+    assert_eq!(bytes, artifact.encode().unwrap(), "encoding is deterministic");
     let decoded = Artifact::decode(Bytes::from(bytes)).unwrap();
     assert_eq!(decoded, artifact);
     assert!((decoded.weights[0].data.as_ptr() as usize).is_multiple_of(64));
@@ -125,36 +89,19 @@ fn files_are_renamed_into_place_and_mapped() {
     assert_eq!(len, std::fs::metadata(&path).unwrap().len());
     assert_eq!(Artifact::open(&path).unwrap(), artifact);
     Artifact::verify_weights(&path).unwrap();
-    assert_eq!(
-        std::fs::read_dir(folder.path()).unwrap().count(),
-        1,
-        "nothing is left aside"
-    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left aside");
 
     let mut bytes = std::fs::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    assert!(
-        Artifact::open(&path).is_ok(),
-        "loading does not read the weights"
-    );
+    assert!(Artifact::open(&path).is_ok(), "loading does not read the weights");
     let error = Artifact::verify_weights(&path).unwrap_err().to_string();
     assert!(error.contains("weight 0 (`w`)"), "{error}");
 
     std::fs::write(&path, []).unwrap();
-    assert!(matches!(
-        Artifact::open(&path),
-        Err(Error::Truncated { .. })
-    ));
-    assert!(matches!(
-        Artifact::open(folder.path()),
-        Err(Error::Io { .. })
-    ));
-    assert!(
-        artifact
-            .write(&folder.path().join("no/such/folder"))
-            .is_err()
-    );
+    assert!(matches!(Artifact::open(&path), Err(Error::Truncated { .. })));
+    assert!(matches!(Artifact::open(folder.path()), Err(Error::Io { .. })));
+    assert!(artifact.write(&folder.path().join("no/such/folder")).is_err());
 }
 
 #[test]
@@ -175,8 +122,7 @@ fn every_flipped_byte_is_refused_or_harmless() {
             let mut damaged = bytes.clone();
             damaged[at] ^= flip;
             if let Ok(read) = Artifact::decode(Bytes::from(damaged)) {
-                let program_is_same =
-                    read.variants == artifact.variants && read.code == artifact.code;
+                let program_is_same = read.variants == artifact.variants && read.code == artifact.code;
                 assert!(program_is_same, "byte {at} changed the program unnoticed");
             }
         }
@@ -203,21 +149,14 @@ fn damaged_structures_with_matching_checksums_do_not_panic() {
             refused += usize::from(Artifact::decode(Bytes::from(damaged)).is_err());
         }
     }
-    assert!(
-        refused > len,
-        "most of the damage is found: {refused} of {}",
-        5 * len
-    );
+    assert!(refused > len, "most of the damage is found: {refused} of {}", 5 * len);
     for field in (16..40).step_by(8) {
         for value in [0, 63, 64, u64::MAX, u64::MAX - 63] {
             let mut damaged = bytes.clone();
             damaged[field..field + 8].copy_from_slice(&value.to_le_bytes());
             let hash = *blake3::hash(&damaged[..168]).as_bytes();
             damaged[168..200].copy_from_slice(&hash);
-            assert!(
-                Artifact::decode(Bytes::from(damaged)).is_err(),
-                "field {field} = {value}"
-            );
+            assert!(Artifact::decode(Bytes::from(damaged)).is_err(), "field {field} = {value}");
         }
     }
 }
@@ -229,19 +168,11 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 #[test]
 fn other_files_and_versions_are_named() {
     let bytes = small().encode().unwrap();
-    assert!(matches!(
-        Artifact::decode(Bytes::from_static(b"\x7fELF....")),
-        Err(Error::NotAnArtifact)
-    ));
+    assert!(matches!(Artifact::decode(Bytes::from_static(b"\x7fELF....")), Err(Error::NotAnArtifact)));
     let mut newer = bytes;
     newer[8] = 77;
-    let error = Artifact::decode(Bytes::from(newer))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("version 77") && error.contains("compile the model again"),
-        "{error}"
-    );
+    let error = Artifact::decode(Bytes::from(newer)).unwrap_err().to_string();
+    assert!(error.contains("version 77") && error.contains("compile the model again"), "{error}");
 }
 
 fn refuse(expected: &str, change: impl FnOnce(&mut Artifact)) {
@@ -249,39 +180,20 @@ fn refuse(expected: &str, change: impl FnOnce(&mut Artifact)) {
     change(&mut artifact);
     match artifact.encode() {
         Ok(_) => panic!("accepted: {expected}"),
-        Err(error) => assert!(
-            error.to_string().contains(expected),
-            "{error}, not: {expected}"
-        ),
+        Err(error) => assert!(error.to_string().contains(expected), "{error}, not: {expected}"),
     }
 }
 
 #[test]
 fn every_index_is_checked() {
-    refuse("unknown symbol `M`", |a| {
-        a.variants[0].program.exprs[0] = "M".into()
-    });
-    refuse("bad dimension expression", |a| {
-        a.variants[0].program.exprs[0] = "N+".into()
-    });
-    refuse("bad symbol", |a| {
-        a.variants[0].program.symbols.push("a b".into())
-    });
-    refuse("expression 99", |a| {
-        a.variants[0].program.buffers[0].bytes = DimId(99)
-    });
-    refuse("weight 5", |a| {
-        a.variants[0].program.buffers[0].place = Place::Weight(WeightId(5))
-    });
-    refuse("buffer 50", |a| {
-        a.variants[0].program.views[0].buffer = BufferId(50)
-    });
-    refuse("view 60", |a| {
-        a.variants[0].program.inputs[0].view = ViewId(60)
-    });
-    refuse("nothing runs block 3", |a| {
-        a.variants[0].program.blocks.push(vec![])
-    });
+    refuse("unknown symbol `M`", |a| a.variants[0].program.exprs[0] = "M".into());
+    refuse("bad dimension expression", |a| a.variants[0].program.exprs[0] = "N+".into());
+    refuse("bad symbol", |a| a.variants[0].program.symbols.push("a b".into()));
+    refuse("expression 99", |a| a.variants[0].program.buffers[0].bytes = DimId(99));
+    refuse("weight 5", |a| a.variants[0].program.buffers[0].place = Place::Weight(WeightId(5)));
+    refuse("buffer 50", |a| a.variants[0].program.views[0].buffer = BufferId(50));
+    refuse("view 60", |a| a.variants[0].program.inputs[0].view = ViewId(60));
+    refuse("nothing runs block 3", |a| a.variants[0].program.blocks.push(vec![]));
     refuse("no entry block", |a| a.variants[0].program.blocks.clear());
     refuse("unit 1", |a| {
         let Kernels::Host { kernels, .. } = &mut a.variants[0].kernels else {
@@ -302,27 +214,14 @@ fn every_index_is_checked() {
         units[0].imports[0].slot = 12;
     });
     refuse("code 0", |a| a.code.clear());
-    refuse("another target", |a| {
-        a.variants[0].target = "nvptx:sm_80".into()
-    });
+    refuse("another target", |a| a.variants[0].target = "nvptx:sm_80".into());
     refuse("differs from", |a| a.manifest.inputs[0].dtype = DType::F16);
     refuse("the manifest says 0", |a| a.manifest.outputs.clear());
     refuse("two owners", |a| {
-        a.variants[0].program.blocks[1].push(Step::If {
-            cond: ViewId(4),
-            then: BlockId(1),
-            otherwise: BlockId(2),
-        })
+        a.variants[0].program.blocks[1].push(Step::If { cond: ViewId(4), then: BlockId(1), otherwise: BlockId(2) })
     });
-    refuse("writes a weight", |a| {
-        a.variants[0].program.blocks[0].push(Step::Copy {
-            from: ViewId(1),
-            to: ViewId(2),
-        })
-    });
-    refuse("not boolean", |a| {
-        a.variants[0].program.views[4].dtype = DType::I8
-    });
+    refuse("writes a weight", |a| a.variants[0].program.blocks[0].push(Step::Copy { from: ViewId(1), to: ViewId(2) }));
+    refuse("not boolean", |a| a.variants[0].program.views[4].dtype = DType::I8);
 }
 
 #[test]
@@ -331,11 +230,7 @@ fn deep_nesting_is_refused() {
         let blocks = &mut a.variants[0].program.blocks;
         for _ in 0..100 {
             let next = blocks.len() as u32;
-            let step = Step::If {
-                cond: ViewId(4),
-                then: BlockId(next),
-                otherwise: BlockId(next + 1),
-            };
+            let step = Step::If { cond: ViewId(4), then: BlockId(next), otherwise: BlockId(next + 1) };
             blocks[next as usize - 1].push(step);
             blocks.extend([vec![], vec![]]);
         }

@@ -35,14 +35,13 @@ impl Failure {
         let Failure { code, text } = self;
         let mut why = format!("{doing}: {text} ({code})");
         if STICKY.contains(&code.as_str()) {
-            why.push_str("; it happened there or in a kernel before, and the device is lost to this process: restart it");
+            why.push_str(
+                "; it happened there or in a kernel before, and the device is lost to this process: restart it",
+            );
         } else if code == "CUDA_ERROR_UNSUPPORTED_PTX_VERSION" {
             why.push_str("; the driver is older than the PTX: update the driver, or compile for an older target");
         }
-        DeviceError::Failed {
-            device: device.into(),
-            why,
-        }
+        DeviceError::Failed { device: device.into(), why }
     }
 }
 
@@ -51,18 +50,14 @@ impl Failure {
 /// # Safety
 /// Of the unsafe methods: addresses begin ranges of device memory as long as needed, which live until the stream was
 /// synchronized; handles are alive.
-#[allow(
-    clippy::missing_safety_doc,
-    reason = "the contract is the same for all methods and stands above"
-)]
+#[allow(clippy::missing_safety_doc, reason = "the contract is the same for all methods and stands above")]
 pub(crate) trait Driver: Send + Sync {
     /// Compiles PTX.
     fn load_module(&self, ptx: &CStr) -> Result<Handle, Failure>;
     /// Frees a module.
     unsafe fn unload_module(&self, module: Handle);
     /// Finds a kernel, and allows it so much dynamic shared memory.
-    unsafe fn function(&self, module: Handle, entry: &CStr, shared: u32)
-    -> Result<Handle, Failure>;
+    unsafe fn function(&self, module: Handle, entry: &CStr, shared: u32) -> Result<Handle, Failure>;
     /// Allocates device memory.
     fn alloc(&self, bytes: usize) -> Result<u64, Failure>;
     /// Frees device memory, when everything that was given to the device is done.
@@ -82,13 +77,7 @@ pub(crate) trait Driver: Send + Sync {
     /// Writes one byte.
     unsafe fn set_byte(&self, stream: Handle, to: u64, byte: u8) -> Result<(), Failure>;
     /// Launches a kernel with 64-bit parameters.
-    unsafe fn launch(
-        &self,
-        stream: Handle,
-        function: Handle,
-        shape: Shape,
-        params: &mut [u64],
-    ) -> Result<(), Failure>;
+    unsafe fn launch(&self, stream: Handle, function: Handle, shape: Shape, params: &mut [u64]) -> Result<(), Failure>;
     /// Waits for a stream.
     unsafe fn synchronize(&self, stream: Handle) -> Result<(), Failure>;
     /// Starts to record a stream's work.

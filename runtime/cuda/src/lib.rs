@@ -58,10 +58,7 @@ impl Cuda {
     /// Opens a GPU by its number.
     pub fn new(ordinal: usize) -> Result<Cuda, DeviceError> {
         let (driver, info) = RealDriver::open(ordinal)?;
-        Ok(Cuda {
-            driver: Arc::new(driver),
-            info,
-        })
+        Ok(Cuda { driver: Arc::new(driver), info })
     }
 
     /// What the driver says about the device.
@@ -84,19 +81,12 @@ impl Device for Cuda {
         let capability = Capability(self.info.capability);
         target::choose(targets, capability).ok_or_else(|| DeviceError::NoVariant {
             device: self.name(),
-            needs: format!(
-                "nvptx:sm_{0}a, or nvptx:sm_NN with NN at most {0}",
-                self.info.capability
-            ),
+            needs: format!("nvptx:sm_{0}a, or nvptx:sm_NN with NN at most {0}", self.info.capability),
             has: targets.to_vec(),
         })
     }
 
-    fn load(
-        &self,
-        artifact: &Arc<Artifact>,
-        variant: usize,
-    ) -> Result<Box<dyn Module>, DeviceError> {
+    fn load(&self, artifact: &Arc<Artifact>, variant: usize) -> Result<Box<dyn Module>, DeviceError> {
         let module = module::CudaModule::load(self.driver.clone(), self.name(), artifact, variant)?;
         Ok(Box::new(module))
     }

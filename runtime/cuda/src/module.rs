@@ -57,44 +57,29 @@ impl CudaModule {
         artifact: &Artifact,
         variant: usize,
     ) -> Result<Self, DeviceError> {
-        let failed = |why: String| DeviceError::Failed {
-            device: device.clone(),
-            why,
-        };
+        let failed = |why: String| DeviceError::Failed { device: device.clone(), why };
         let Kernels::Ptx { units, kernels } = &artifact.variants[variant].kernels else {
             return Err(failed("the kernels are not PTX".into()));
         };
-        let mut loaded = Loaded {
-            driver: driver.clone(),
-            device: device.clone(),
-            modules: vec![],
-            functions: vec![],
-        };
+        let mut loaded = Loaded { driver: driver.clone(), device: device.clone(), modules: vec![], functions: vec![] };
         for unit in units {
-            let text = CString::new(&artifact.code[unit.idx()][..])
-                .map_err(|_| failed("PTX with a zero byte".into()))?;
-            let module = driver
-                .load_module(&text)
-                .map_err(|e| e.explain(&device, "loading PTX"))?;
+            let text =
+                CString::new(&artifact.code[unit.idx()][..]).map_err(|_| failed("PTX with a zero byte".into()))?;
+            let module = driver.load_module(&text).map_err(|e| e.explain(&device, "loading PTX"))?;
             loaded.modules.push(module);
         }
         for kernel in kernels {
-            let entry = CString::new(kernel.entry.as_str())
-                .map_err(|_| failed("a kernel's name has a zero byte".into()))?;
+            let entry =
+                CString::new(kernel.entry.as_str()).map_err(|_| failed("a kernel's name has a zero byte".into()))?;
             let module = loaded.modules[kernel.unit as usize];
             // SAFETY: the module was just loaded.
             let function = unsafe { driver.function(module, &entry, kernel.shared) };
-            let function = function
-                .map_err(|e| e.explain(&device, &format!("finding kernel `{}`", kernel.name)))?;
+            let function = function.map_err(|e| e.explain(&device, &format!("finding kernel `{}`", kernel.name)))?;
             loaded.functions.push((function, kernel.clone()));
         }
         let shared = Arc::new(loaded);
         let (weights, memory) = upload_weights(&shared, artifact, variant)?;
-        Ok(CudaModule {
-            shared,
-            weights,
-            _memory: memory,
-        })
+        Ok(CudaModule { shared, weights, _memory: memory })
     }
 }
 
@@ -113,12 +98,7 @@ fn upload_weights(
             Place::Arena | Place::Input(_) | Place::Output(_) => None,
         })
         .collect();
-    let size = |id: WeightId| {
-        artifact.weights[id.idx()]
-            .data
-            .len()
-            .next_multiple_of(ALIGN)
-    };
+    let size = |id: WeightId| artifact.weights[id.idx()].data.len().next_multiple_of(ALIGN);
     let memory = alloc(shared, used.iter().map(|id| size(*id)).sum())?;
     let mut addresses = vec![None; artifact.weights.len()];
     let stream = CudaStream::new(shared.clone())?;
@@ -135,21 +115,11 @@ fn upload_weights(
 
 /// New device memory.
 fn alloc(shared: &Loaded, bytes: usize) -> Result<Memory, DeviceError> {
-    let address =
-        shared
-            .driver
-            .alloc(bytes.max(ALIGN))
-            .map_err(|failure| match failure.code.as_str() {
-                "CUDA_ERROR_OUT_OF_MEMORY" => DeviceError::OutOfMemory {
-                    device: shared.device.clone(),
-                    bytes,
-                },
-                _ => failure.explain(&shared.device, "allocating memory"),
-            })?;
-    let block = Block {
-        driver: shared.driver.clone(),
-        address,
-    };
+    let address = shared.driver.alloc(bytes.max(ALIGN)).map_err(|failure| match failure.code.as_str() {
+        "CUDA_ERROR_OUT_OF_MEMORY" => DeviceError::OutOfMemory { device: shared.device.clone(), bytes },
+        _ => failure.explain(&shared.device, "allocating memory"),
+    })?;
+    let block = Block { driver: shared.driver.clone(), address };
     Ok(Memory::new(Address::new(address), bytes, Box::new(block)))
 }
 

@@ -2,9 +2,7 @@
 
 use crate::Info;
 use crate::driver::{Driver, Failure, Handle, Shape};
-use cudarc::driver::sys::{
-    self, CUdevice_attribute, CUfunction_attribute, CUjit_option, CUstreamCaptureMode,
-};
+use cudarc::driver::sys::{self, CUdevice_attribute, CUfunction_attribute, CUjit_option, CUstreamCaptureMode};
 use cudarc::driver::{DriverError, result};
 use runtime::DeviceError;
 use std::ffi::{CStr, CString, c_void};
@@ -22,9 +20,7 @@ unsafe impl Sync for RealDriver {}
 
 impl From<DriverError> for Failure {
     fn from(error: DriverError) -> Self {
-        let text = |found: Result<&CStr, DriverError>| {
-            found.map(|text| text.to_string_lossy().into_owned()).ok()
-        };
+        let text = |found: Result<&CStr, DriverError>| found.map(|text| text.to_string_lossy().into_owned()).ok();
         Failure {
             code: text(error.error_name()).unwrap_or_else(|| format!("{:?}", error.0)),
             text: text(error.error_string()).unwrap_or_else(|| "unknown error".into()),
@@ -35,10 +31,7 @@ impl From<DriverError> for Failure {
 impl RealDriver {
     /// How many devices there are. `device` is the name for messages.
     pub(crate) fn count(device: &str) -> Result<usize, DeviceError> {
-        let missing = |why: String| DeviceError::Missing {
-            device: device.into(),
-            why,
-        };
+        let missing = |why: String| DeviceError::Missing { device: device.into(), why };
         // SAFETY: opens and closes the driver's library, whose initialisers are trusted.
         if !unsafe { sys::is_culib_present() } {
             return Err(missing(
@@ -49,9 +42,7 @@ impl RealDriver {
         }
         let failed = |doing: &str, error: DriverError| {
             let Failure { code, text } = error.into();
-            missing(format!(
-                "the NVIDIA driver's library was found, but {doing} fails: {text} ({code})"
-            ))
+            missing(format!("the NVIDIA driver's library was found, but {doing} fails: {text} ({code})"))
         };
         result::init().map_err(|e| failed("starting it (cuInit)", e))?;
         let count = result::device::get_count().map_err(|e| failed("counting devices", e))?;
@@ -72,10 +63,7 @@ impl RealDriver {
         }
         RealDriver::retain(ordinal).map_err(|error| {
             let Failure { code, text } = error.into();
-            DeviceError::Missing {
-                device: name,
-                why: format!("it cannot be opened: {text} ({code})"),
-            }
+            DeviceError::Missing { device: name, why: format!("it cannot be opened: {text} ({code})") }
         })
     }
 
@@ -125,26 +113,16 @@ impl Driver for RealDriver {
     fn load_module(&self, ptx: &CStr) -> Result<Handle, Failure> {
         self.bind()?;
         let mut log = vec![0u8; 8192];
-        let mut options = [
-            CUjit_option::CU_JIT_ERROR_LOG_BUFFER,
-            CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES,
-        ];
+        let mut options = [CUjit_option::CU_JIT_ERROR_LOG_BUFFER, CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES];
         let mut values = [log.as_mut_ptr().cast::<c_void>(), log.len() as *mut c_void];
         let mut module = std::ptr::null_mut();
         // SAFETY: the text ends with a zero; options and values are as many as said, and the log outlives the call.
         let code = unsafe {
-            sys::cuModuleLoadDataEx(
-                &mut module,
-                ptx.as_ptr().cast(),
-                2,
-                options.as_mut_ptr(),
-                values.as_mut_ptr(),
-            )
+            sys::cuModuleLoadDataEx(&mut module, ptx.as_ptr().cast(), 2, options.as_mut_ptr(), values.as_mut_ptr())
         };
         code.result().map_err(|error| {
             let mut failure = Failure::from(error);
-            let said = CStr::from_bytes_until_nul(&log)
-                .map(|text| text.to_string_lossy().trim().to_string());
+            let said = CStr::from_bytes_until_nul(&log).map(|text| text.to_string_lossy().trim().to_string());
             if let Ok(said) = said
                 && !said.is_empty()
             {
@@ -157,30 +135,17 @@ impl Driver for RealDriver {
 
     unsafe fn unload_module(&self, module: Handle) {
         // SAFETY: promised by the caller. Errors while freeing have nobody to tell.
-        let _ = self
-            .bind()
-            .and_then(|()| unsafe { result::module::unload(module.0 as sys::CUmodule) });
+        let _ = self.bind().and_then(|()| unsafe { result::module::unload(module.0 as sys::CUmodule) });
     }
 
-    unsafe fn function(
-        &self,
-        module: Handle,
-        entry: &CStr,
-        shared: u32,
-    ) -> Result<Handle, Failure> {
+    unsafe fn function(&self, module: Handle, entry: &CStr, shared: u32) -> Result<Handle, Failure> {
         self.bind()?;
         // SAFETY: promised by the caller.
         unsafe {
-            let function =
-                result::module::get_function(module.0 as sys::CUmodule, CString::from(entry))?;
+            let function = result::module::get_function(module.0 as sys::CUmodule, CString::from(entry))?;
             if shared > 48 * 1024 {
-                let attribute =
-                    CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-                result::function::set_function_attribute(
-                    function,
-                    attribute,
-                    shared.cast_signed(),
-                )?;
+                let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+                result::function::set_function_attribute(function, attribute, shared.cast_signed())?;
             }
             Ok(Handle(function as usize))
         }
@@ -194,23 +159,17 @@ impl Driver for RealDriver {
 
     unsafe fn free(&self, address: u64) {
         // SAFETY: promised by the caller.
-        let _ = self
-            .bind()
-            .and_then(|()| unsafe { result::free_sync(address) });
+        let _ = self.bind().and_then(|()| unsafe { result::free_sync(address) });
     }
 
     fn create_stream(&self) -> Result<Handle, Failure> {
         self.bind()?;
-        Ok(Handle(
-            result::stream::create(result::stream::StreamKind::NonBlocking)? as usize,
-        ))
+        Ok(Handle(result::stream::create(result::stream::StreamKind::NonBlocking)? as usize))
     }
 
     unsafe fn destroy_stream(&self, handle: Handle) {
         // SAFETY: promised by the caller.
-        let _ = self
-            .bind()
-            .and_then(|()| unsafe { result::stream::destroy(stream(handle)) });
+        let _ = self.bind().and_then(|()| unsafe { result::stream::destroy(stream(handle)) });
     }
 
     unsafe fn upload(&self, handle: Handle, from: &[u8], to: u64) -> Result<(), Failure> {
@@ -246,32 +205,13 @@ impl Driver for RealDriver {
         Ok(unsafe { result::memset_d8_async(to, byte, 1, stream(handle)) }?)
     }
 
-    unsafe fn launch(
-        &self,
-        handle: Handle,
-        function: Handle,
-        shape: Shape,
-        params: &mut [u64],
-    ) -> Result<(), Failure> {
+    unsafe fn launch(&self, handle: Handle, function: Handle, shape: Shape, params: &mut [u64]) -> Result<(), Failure> {
         self.bind()?;
-        let mut pointers: Vec<*mut c_void> = params
-            .iter_mut()
-            .map(|param| std::ptr::from_mut(param).cast())
-            .collect();
-        let (function, extents) = (
-            function.0 as sys::CUfunction,
-            ((shape.grid, 1, 1), (shape.block, 1, 1)),
-        );
+        let mut pointers: Vec<*mut c_void> = params.iter_mut().map(|param| std::ptr::from_mut(param).cast()).collect();
+        let (function, extents) = (function.0 as sys::CUfunction, ((shape.grid, 1, 1), (shape.block, 1, 1)));
         // SAFETY: promised by the caller; the driver copies the parameters before the call returns.
         unsafe {
-            result::launch_kernel(
-                function,
-                extents.0,
-                extents.1,
-                shape.shared,
-                stream(handle),
-                &mut pointers,
-            )?;
+            result::launch_kernel(function, extents.0, extents.1, shape.shared, stream(handle), &mut pointers)?;
         }
         Ok(())
     }
@@ -310,8 +250,6 @@ impl Driver for RealDriver {
 
     unsafe fn destroy_graph(&self, graph: Handle) {
         // SAFETY: promised by the caller.
-        let _ = self
-            .bind()
-            .and_then(|()| unsafe { result::graph::exec_destroy(graph.0 as sys::CUgraphExec) });
+        let _ = self.bind().and_then(|()| unsafe { result::graph::exec_destroy(graph.0 as sys::CUgraphExec) });
     }
 }

@@ -25,17 +25,8 @@ impl Drop for CudaStream {
 impl CudaStream {
     /// A new stream.
     pub(crate) fn new(shared: Arc<Loaded>) -> Result<Self, DeviceError> {
-        let stream = shared
-            .driver
-            .create_stream()
-            .map_err(|e| e.explain(&shared.device, "creating a stream"))?;
-        Ok(CudaStream {
-            shared,
-            stream,
-            graphs: vec![],
-            capturing: false,
-            params: vec![],
-        })
+        let stream = shared.driver.create_stream().map_err(|e| e.explain(&shared.device, "creating a stream"))?;
+        Ok(CudaStream { shared, stream, graphs: vec![], capturing: false, params: vec![] })
     }
 
     fn explain(&self, doing: &str) -> impl Fn(Failure) -> DeviceError {
@@ -54,8 +45,7 @@ impl CudaStream {
         let driver = &self.shared.driver;
         if !self.capturing {
             // SAFETY: promised by the caller.
-            return unsafe { driver.upload(self.stream, from, to) }
-                .map_err(self.explain("copying to the device"));
+            return unsafe { driver.upload(self.stream, from, to) }.map_err(self.explain("copying to the device"));
         }
         // A graph would read the host's memory when it is replayed; fills carry their value with them. Only small tensors of
         // dimensions are written in programs that are captured.
@@ -65,18 +55,13 @@ impl CudaStream {
             // SAFETY: every piece lies in the range that the caller promised.
             unsafe {
                 if !aligned {
-                    return (0..)
-                        .zip(from)
-                        .try_for_each(|(at, byte)| driver.set_byte(self.stream, to + at, *byte));
+                    return (0..).zip(from).try_for_each(|(at, byte)| driver.set_byte(self.stream, to + at, *byte));
                 }
-                let word = |(at, word): (u64, &[u8; 4])| {
-                    driver.set_word(self.stream, to + 4 * at, u32::from_le_bytes(*word))
-                };
+                let word =
+                    |(at, word): (u64, &[u8; 4])| driver.set_word(self.stream, to + 4 * at, u32::from_le_bytes(*word));
                 (0..).zip(words).try_for_each(word)?;
                 let tail = to + (from.len() - rest.len()) as u64;
-                (0..)
-                    .zip(rest)
-                    .try_for_each(|(at, byte)| driver.set_byte(self.stream, tail + at, *byte))
+                (0..).zip(rest).try_for_each(|(at, byte)| driver.set_byte(self.stream, tail + at, *byte))
             }
         })();
         result.map_err(self.explain("writing dimensions"))
@@ -85,8 +70,7 @@ impl CudaStream {
     /// Waits until everything is done.
     pub(crate) fn wait(&self) -> Result<(), DeviceError> {
         // SAFETY: the stream is alive.
-        unsafe { self.shared.driver.synchronize(self.stream) }
-            .map_err(self.explain("waiting for the device"))
+        unsafe { self.shared.driver.synchronize(self.stream) }.map_err(self.explain("waiting for the device"))
     }
 }
 
@@ -110,48 +94,22 @@ impl Stream for CudaStream {
             return Ok(());
         }
         // SAFETY: promised by the caller.
-        unsafe {
-            self.shared
-                .driver
-                .copy(self.stream, from.get(), to.get(), bytes)
-        }
-        .map_err(self.explain("copying on the device"))
+        unsafe { self.shared.driver.copy(self.stream, from.get(), to.get(), bytes) }
+            .map_err(self.explain("copying on the device"))
     }
 
     unsafe fn launch(&mut self, work: Work<'_>) -> Result<(), DeviceError> {
         let (function, kernel) = &self.shared.functions[work.kernel.idx()];
-        let blocks = work
-            .tasks
-            .unsigned_abs()
-            .div_ceil(u64::from(kernel.tasks_per_block));
+        let blocks = work.tasks.unsigned_abs().div_ceil(u64::from(kernel.tasks_per_block));
         let Some(grid) = i32::try_from(blocks).ok().map(i32::unsigned_abs) else {
-            let why = format!(
-                "kernel `{}` needs {blocks} blocks, which is more than a grid has",
-                kernel.name
-            );
-            return Err(DeviceError::Failed {
-                device: self.shared.device.clone(),
-                why,
-            });
+            let why = format!("kernel `{}` needs {blocks} blocks, which is more than a grid has", kernel.name);
+            return Err(DeviceError::Failed { device: self.shared.device.clone(), why });
         };
         pack(&work, &mut self.params);
-        let shape = Shape {
-            grid,
-            block: kernel.block,
-            shared: kernel.shared,
-        };
+        let shape = Shape { grid, block: kernel.block, shared: kernel.shared };
         // SAFETY: promised by the caller; the parameters are those of the ABI.
-        let result = unsafe {
-            self.shared
-                .driver
-                .launch(self.stream, *function, shape, &mut self.params)
-        };
-        result.map_err(|failure| {
-            failure.explain(
-                &self.shared.device,
-                &format!("launching kernel `{}`", kernel.name),
-            )
-        })
+        let result = unsafe { self.shared.driver.launch(self.stream, *function, shape, &mut self.params) };
+        result.map_err(|failure| failure.explain(&self.shared.device, &format!("launching kernel `{}`", kernel.name)))
     }
 
     fn synchronize(&mut self) -> Result<(), DeviceError> {
@@ -161,8 +119,7 @@ impl Stream for CudaStream {
 
     fn begin_capture(&mut self) -> Result<bool, DeviceError> {
         // SAFETY: the stream is alive.
-        unsafe { self.shared.driver.begin_capture(self.stream) }
-            .map_err(self.explain("starting a capture"))?;
+        unsafe { self.shared.driver.begin_capture(self.stream) }.map_err(self.explain("starting a capture"))?;
         self.capturing = true;
         Ok(true)
     }
@@ -170,20 +127,16 @@ impl Stream for CudaStream {
     fn end_capture(&mut self) -> Result<GraphId, DeviceError> {
         self.capturing = false;
         // SAFETY: the stream is alive.
-        let graph = unsafe { self.shared.driver.end_capture(self.stream) }
-            .map_err(self.explain("capturing a graph"))?;
+        let graph =
+            unsafe { self.shared.driver.end_capture(self.stream) }.map_err(self.explain("capturing a graph"))?;
         self.graphs.push(graph);
         Ok(GraphId(self.graphs.len() - 1))
     }
 
     unsafe fn replay(&mut self, graph: GraphId) -> Result<(), DeviceError> {
         // SAFETY: the graph lives as long as the stream or until `forget_captures`; its addresses are promised by the caller.
-        unsafe {
-            self.shared
-                .driver
-                .launch_graph(self.stream, self.graphs[graph.0])
-        }
-        .map_err(self.explain("launching a graph"))
+        unsafe { self.shared.driver.launch_graph(self.stream, self.graphs[graph.0]) }
+            .map_err(self.explain("launching a graph"))
     }
 
     fn forget_captures(&mut self) {

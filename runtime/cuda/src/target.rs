@@ -20,9 +20,7 @@ fn parse(target: &str) -> Option<(u32, Reach)> {
     let arch = target.strip_prefix("nvptx:sm_")?;
     let (digits, reach) = match arch.strip_suffix('a') {
         Some(digits) => (digits, Reach::Exact),
-        None => arch
-            .strip_suffix('f')
-            .map_or((arch, Reach::Onward), |digits| (digits, Reach::Family)),
+        None => arch.strip_suffix('f').map_or((arch, Reach::Onward), |digits| (digits, Reach::Family)),
     };
     digits.parse().ok().map(|number| (number, reach))
 }
@@ -34,10 +32,7 @@ pub(crate) fn choose(targets: &[String], Capability(device): Capability) -> Opti
         Reach::Family => number <= device && number / 10 == device / 10,
         Reach::Exact => number == device,
     };
-    let parsed = targets
-        .iter()
-        .enumerate()
-        .filter_map(|(idx, target)| Some((parse(target)?, idx)));
+    let parsed = targets.iter().enumerate().filter_map(|(idx, target)| Some((parse(target)?, idx)));
     parsed
         .filter(|(target, _)| runs(*target))
         .max_by_key(|(target, idx)| (*target, std::cmp::Reverse(*idx)))
@@ -68,9 +63,6 @@ mod tests {
         assert_eq!(pick(100), Some("nvptx:sm_100f"));
         assert_eq!(pick(103), Some("nvptx:sm_100f"));
         assert_eq!(pick(120), Some("nvptx:sm_90"));
-        assert_eq!(
-            choose(&["nvptx:sm_x".into(), "nvptx:90".into()], Capability(90)),
-            None
-        );
+        assert_eq!(choose(&["nvptx:sm_x".into(), "nvptx:90".into()], Capability(90)), None);
     }
 }

@@ -34,18 +34,13 @@ impl Fake {
 
 impl Driver for Fake {
     fn load_module(&self, ptx: &CStr) -> Result<Handle, Failure> {
-        Ok(Handle(
-            self.next(format!("module {}", ptx.to_str().unwrap())),
-        ))
+        Ok(Handle(self.next(format!("module {}", ptx.to_str().unwrap()))))
     }
     unsafe fn unload_module(&self, _: Handle) {
         self.log("unload".into());
     }
     unsafe fn function(&self, _: Handle, entry: &CStr, shared: u32) -> Result<Handle, Failure> {
-        self.log(format!(
-            "function {} shared {shared}",
-            entry.to_str().unwrap()
-        ));
+        self.log(format!("function {} shared {shared}", entry.to_str().unwrap()));
         Ok(Handle(7))
     }
     fn alloc(&self, bytes: usize) -> Result<u64, Failure> {
@@ -81,32 +76,16 @@ impl Driver for Fake {
         self.log(format!("byte {byte}"));
         Ok(())
     }
-    unsafe fn launch(
-        &self,
-        _: Handle,
-        function: Handle,
-        shape: Shape,
-        params: &mut [u64],
-    ) -> Result<(), Failure> {
+    unsafe fn launch(&self, _: Handle, function: Handle, shape: Shape, params: &mut [u64]) -> Result<(), Failure> {
         let base = params[0];
         // Addresses relative to the first one; small numbers of either sign are dimensions.
         let relative = |p: i64| {
-            if p >= 0x1000 {
-                p - base.cast_signed()
-            } else {
-                p
-            }
+            if p >= 0x1000 { p - base.cast_signed() } else { p }
         };
         let relative: Vec<i64> = params.iter().map(|p| relative(p.cast_signed())).collect();
-        self.log(format!(
-            "launch {} {}x{}+{} {relative:?}",
-            function.0, shape.grid, shape.block, shape.shared
-        ));
+        self.log(format!("launch {} {}x{}+{} {relative:?}", function.0, shape.grid, shape.block, shape.shared));
         match self.fails {
-            Some(code) => Err(Failure {
-                code: code.into(),
-                text: "it failed".into(),
-            }),
+            Some(code) => Err(Failure { code: code.into(), text: "it failed".into() }),
             None => Ok(()),
         }
     }
@@ -143,10 +122,7 @@ fn artifact(with_branch: bool) -> Arc<Artifact> {
     b.output("y", y);
     b.output("shape", shape);
     let [tasks, less, zero] = [b.dim(&n), b.dim(&(n - 5.into())), b.dim(&0.into())];
-    b.push(Step::Dims {
-        values: vec![tasks],
-        out: shape,
-    });
+    b.push(Step::Dims { values: vec![tasks], out: shape });
     let launch = Step::Launch(Launch {
         kernel: KernelId(0),
         args: vec![x, w, y],
@@ -161,54 +137,26 @@ fn artifact(with_branch: bool) -> Arc<Artifact> {
     b.push(launch);
     if with_branch {
         let symbol = b.symbol("again");
-        b.push(Step::Bind {
-            input: shape,
-            symbols: vec![symbol],
-        });
+        b.push(Step::Bind { input: shape, symbols: vec![symbol] });
     }
     let extents = |text: &str| vec![text.to_string()];
-    let weight = |len: usize| Weight {
-        name: "w".into(),
-        dtype: DType::F32,
-        data: Bytes::from(vec![0; len]),
-    };
-    let kernel = PtxKernel {
-        name: "k".into(),
-        unit: 0,
-        entry: "entry".into(),
-        block: 128,
-        tasks_per_block: 4,
-        shared: 64,
-    };
+    let weight = |len: usize| Weight { name: "w".into(), dtype: DType::F32, data: Bytes::from(vec![0; len]) };
+    let kernel =
+        PtxKernel { name: "k".into(), unit: 0, entry: "entry".into(), block: 128, tasks_per_block: 4, shared: 64 };
     Arc::new(Artifact {
         manifest: Manifest {
             producer: "test".into(),
             model: "test".into(),
             numerics: "strict".into(),
-            inputs: vec![Signature {
-                name: "x".into(),
-                dtype: DType::F32,
-                shape: extents("N"),
-            }],
+            inputs: vec![Signature { name: "x".into(), dtype: DType::F32, shape: extents("N") }],
             outputs: vec![
-                Signature {
-                    name: "y".into(),
-                    dtype: DType::F32,
-                    shape: extents("N"),
-                },
-                Signature {
-                    name: "shape".into(),
-                    dtype: DType::I64,
-                    shape: extents("1"),
-                },
+                Signature { name: "y".into(), dtype: DType::F32, shape: extents("N") },
+                Signature { name: "shape".into(), dtype: DType::I64, shape: extents("1") },
             ],
         },
         variants: vec![Variant {
             target: "nvptx:sm_80".into(),
-            kernels: Kernels::Ptx {
-                units: vec![CodeId(0)],
-                kernels: vec![kernel],
-            },
+            kernels: Kernels::Ptx { units: vec![CodeId(0)], kernels: vec![kernel] },
             program: b.finish(),
         }],
         code: vec![Bytes::from_static(b"text")],
@@ -217,17 +165,8 @@ fn artifact(with_branch: bool) -> Arc<Artifact> {
 }
 
 fn device(fake: &Arc<Fake>, capability: u32) -> Cuda {
-    let info = Info {
-        ordinal: 1,
-        name: "Test".into(),
-        capability,
-        memory: 0,
-        driver: 12000,
-    };
-    Cuda {
-        driver: fake.clone(),
-        info,
-    }
+    let info = Info { ordinal: 1, name: "Test".into(), capability, memory: 0, driver: 12000 };
+    Cuda { driver: fake.clone(), info }
 }
 
 fn input(len: usize) -> [Tensor; 1] {
@@ -239,49 +178,24 @@ fn a_straight_program_is_captured_once() {
     let fake = Arc::new(Fake::default());
     let engine = Engine::from_artifact(artifact(false), &device(&fake, 80)).unwrap();
     // Only the weight that the program uses is uploaded.
-    let load = [
-        "module text",
-        "function entry shared 64",
-        "alloc 256",
-        "stream",
-        "upload 8",
-        "wait",
-        "destroy stream",
-    ];
+    let load = ["module text", "function entry shared 64", "alloc 256", "stream", "upload 8", "wait", "destroy stream"];
     assert_eq!(fake.take(), load);
     assert_eq!(engine.device(), "cuda:1 (Test)");
 
     engine.run(&input(10)).unwrap();
     let calls = fake.take();
     assert_eq!(calls[..4], ["stream", "alloc 256", "upload 40", "begin"]);
-    assert_eq!(
-        calls[4..6],
-        ["word 10", "word 0"],
-        "a capture holds the values, not a pointer to them"
-    );
-    assert!(
-        calls[6].starts_with("launch 7 3x128+64 [0, "),
-        "{}",
-        calls[6]
-    );
+    assert_eq!(calls[4..6], ["word 10", "word 0"], "a capture holds the values, not a pointer to them");
+    assert!(calls[6].starts_with("launch 7 3x128+64 [0, "), "{}", calls[6]);
     assert!(calls[6].ends_with(", 5, 10]"), "{}", calls[6]);
-    assert_eq!(
-        calls[7..],
-        ["end", "graph 9", "wait", "download 40", "download 8"]
-    );
+    assert_eq!(calls[7..], ["end", "graph 9", "wait", "download 40", "download 8"]);
 
     engine.run(&input(10)).unwrap();
-    assert_eq!(
-        fake.take(),
-        ["upload 40", "graph 9", "wait", "download 40", "download 8"]
-    );
+    assert_eq!(fake.take(), ["upload 40", "graph 9", "wait", "download 40", "download 8"]);
     drop(engine);
     let end = fake.take();
     for call in ["destroy graph", "destroy stream", "unload", "free"] {
-        assert!(
-            end.iter().any(|c| c == call),
-            "{call} is missing in {end:?}"
-        );
+        assert!(end.iter().any(|c| c == call), "{call} is missing in {end:?}");
     }
     assert_eq!(end.iter().filter(|call| *call == "free").count(), 2);
 }
@@ -295,15 +209,8 @@ fn programs_that_read_back_run_step_by_step() {
     let calls = fake.take();
     assert_eq!(calls[2..4], ["upload 12", "upload 8"]);
     assert!(calls[4].starts_with("launch 7 1x128+64"), "{}", calls[4]);
-    assert!(
-        calls[4].ends_with(", -2, 3]"),
-        "negative dimensions keep their sign: {}",
-        calls[4]
-    );
-    assert_eq!(
-        calls[5..],
-        ["download 8", "wait", "download 12", "download 8"]
-    );
+    assert!(calls[4].ends_with(", -2, 3]"), "negative dimensions keep their sign: {}", calls[4]);
+    assert_eq!(calls[5..], ["download 8", "wait", "download 12", "download 8"]);
 }
 
 #[test]
@@ -317,28 +224,17 @@ fn empty_launches_do_not_happen() {
 
 #[test]
 fn failures_name_the_kernel_and_the_way_out() {
-    let fake = Arc::new(Fake {
-        fails: Some("CUDA_ERROR_ILLEGAL_ADDRESS"),
-        ..Fake::default()
-    });
+    let fake = Arc::new(Fake { fails: Some("CUDA_ERROR_ILLEGAL_ADDRESS"), ..Fake::default() });
     let engine = Engine::from_artifact(artifact(true), &device(&fake, 90)).unwrap();
     let error = engine.run(&input(3)).unwrap_err().to_string();
-    assert!(
-        error.contains(
-            "cuda:1 (Test): launching kernel `k`: it failed (CUDA_ERROR_ILLEGAL_ADDRESS)"
-        ),
-        "{error}"
-    );
+    assert!(error.contains("cuda:1 (Test): launching kernel `k`: it failed (CUDA_ERROR_ILLEGAL_ADDRESS)"), "{error}");
     assert!(error.contains("restart"), "{error}");
 }
 
 #[test]
 fn old_devices_are_refused_with_a_list() {
     let fake = Arc::new(Fake::default());
-    let error = Engine::from_artifact(artifact(false), &device(&fake, 75))
-        .err()
-        .unwrap()
-        .to_string();
+    let error = Engine::from_artifact(artifact(false), &device(&fake, 75)).err().unwrap().to_string();
     let expected = "cannot run this artifact: it was compiled for nvptx:sm_80; the device needs nvptx:sm_75a, or nvptx:sm_NN with NN at most 75";
     assert!(error.contains(expected), "{error}");
     assert!(fake.take().is_empty(), "nothing was loaded");
@@ -350,13 +246,7 @@ fn a_missing_driver_is_an_error_that_says_so() {
         Ok(_) => panic!("there are no 4322 GPUs"),
         Err(DeviceError::Missing { device, why }) => {
             assert_eq!(device, "cuda:4321");
-            let known = [
-                "libcuda.so",
-                "sees no GPU",
-                "there is one GPU",
-                "there are",
-                "starting it",
-            ];
+            let known = ["libcuda.so", "sees no GPU", "there is one GPU", "there are", "starting it"];
             assert!(known.iter().any(|text| why.contains(text)), "{why}");
         }
         Err(other) => panic!("{other}"),

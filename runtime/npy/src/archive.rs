@@ -9,10 +9,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 fn invalid(e: impl std::fmt::Display) -> Error {
-    Error::Invalid {
-        kind: "npz",
-        why: e.to_string(),
-    }
+    Error::Invalid { kind: "npz", why: e.to_string() }
 }
 
 /// The members of an `.npz` file with their names (without `.npy`), in order; each is for [`read`](crate::read()).
@@ -24,10 +21,7 @@ pub fn read_npz(file: &Bytes) -> Result<Vec<(String, Bytes)>, Error> {
         let name = member.name().map_err(invalid)?.into_owned();
         let mut data = Vec::new();
         member.read_to_end(&mut data).map_err(invalid)?;
-        members.push((
-            name.strip_suffix(".npy").unwrap_or(&name).to_string(),
-            Bytes::from(data),
-        ));
+        members.push((name.strip_suffix(".npy").unwrap_or(&name).to_string(), Bytes::from(data)));
     }
     Ok(members)
 }
@@ -43,9 +37,7 @@ pub fn write_npz<'a>(
             .compression_method(CompressionMethod::Stored)
             .last_modified_time(zip::DateTime::default())
             .large_file(tensor.bytes().len() > 1 << 30);
-        archive
-            .start_file(format!("{name}.npy"), options)
-            .map_err(invalid)?;
+        archive.start_file(format!("{name}.npy"), options).map_err(invalid)?;
         crate::write(tensor, &mut archive)?;
     }
     archive.finish().map_err(invalid)?.flush()?;
@@ -53,14 +45,8 @@ pub fn write_npz<'a>(
 }
 
 /// Writes an `.npz` file aside and renames it, so that nobody ever sees a part of it.
-pub fn save_npz<'a>(
-    path: &Path,
-    items: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
-) -> Result<(), Error> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+pub fn save_npz<'a>(path: &Path, items: impl IntoIterator<Item = (&'a str, &'a Tensor)>) -> Result<(), Error> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut aside = tempfile::Builder::new();
     aside.prefix(".tenfold-");
     #[cfg(unix)]

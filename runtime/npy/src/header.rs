@@ -53,11 +53,7 @@ pub(crate) fn stored_as(dtype: DType) -> (DType, &'static str) {
 /// The bytes before the data; their number is a multiple of 64, as NumPy makes it.
 pub(crate) fn write(descr: &str, shape: &[usize]) -> Vec<u8> {
     let extents: Vec<String> = shape.iter().map(usize::to_string).collect();
-    let tuple = if shape.len() == 1 {
-        format!("({},)", extents[0])
-    } else {
-        format!("({})", extents.join(", "))
-    };
+    let tuple = if shape.len() == 1 { format!("({},)", extents[0]) } else { format!("({})", extents.join(", ")) };
     let mut text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {tuple}, }}");
     // The long form of the length serves any number of axes.
     let before = MAGIC.len() + 2 + 4;
@@ -73,9 +69,7 @@ pub(crate) fn write(descr: &str, shape: &[usize]) -> Vec<u8> {
 
 /// The header, and where the data starts.
 pub(crate) fn read(file: &[u8]) -> Result<(Header, usize), Error> {
-    let rest = file
-        .strip_prefix(MAGIC)
-        .ok_or_else(|| invalid("it does not begin with the magic bytes"))?;
+    let rest = file.strip_prefix(MAGIC).ok_or_else(|| invalid("it does not begin with the magic bytes"))?;
     let (len, rest) = match rest {
         [1, _, a, b, rest @ ..] => (u32::from(u16::from_le_bytes([*a, *b])), rest),
         [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]), rest),
@@ -84,12 +78,9 @@ pub(crate) fn read(file: &[u8]) -> Result<(Header, usize), Error> {
         }
         _ => return Err(invalid("it is cut short")),
     };
-    let text = rest
-        .get(..len as usize)
-        .ok_or_else(|| invalid("its header is cut short"))?;
+    let text = rest.get(..len as usize).ok_or_else(|| invalid("its header is cut short"))?;
     let text = std::str::from_utf8(text).map_err(|_| invalid("its header is not text"))?;
-    let header =
-        parse(text).ok_or_else(|| invalid(format!("cannot read the header `{}`", text.trim())))?;
+    let header = parse(text).ok_or_else(|| invalid(format!("cannot read the header `{}`", text.trim())))?;
     Ok((header, file.len() - rest.len() + len as usize))
 }
 
@@ -107,23 +98,17 @@ fn parse(text: &str) -> Option<Header> {
                 after
             }
             "fortran_order" => {
-                let (word, order) = [("True", true), ("False", false)]
-                    .into_iter()
-                    .find(|(word, _)| value.starts_with(word))?;
+                let (word, order) =
+                    [("True", true), ("False", false)].into_iter().find(|(word, _)| value.starts_with(word))?;
                 fortran = Some(order);
                 &value[word.len()..]
             }
             "shape" => {
                 let (inner, after) = value.strip_prefix('(')?.split_once(')')?;
-                let extents = inner
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|extent| !extent.is_empty());
+                let extents = inner.split(',').map(str::trim).filter(|extent| !extent.is_empty());
                 // Python 2 wrote long integers with an L.
                 shape = Some(
-                    extents
-                        .map(|extent| extent.trim_end_matches('L').parse().ok())
-                        .collect::<Option<Vec<usize>>>()?,
+                    extents.map(|extent| extent.trim_end_matches('L').parse().ok()).collect::<Option<Vec<usize>>>()?,
                 );
                 after
             }
@@ -133,12 +118,7 @@ fn parse(text: &str) -> Option<Header> {
         rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
     }
     let (layout, big_endian) = found?;
-    Some(Header {
-        shape: shape?,
-        fortran: fortran?,
-        layout,
-        big_endian,
-    })
+    Some(Header { shape: shape?, fortran: fortran?, layout, big_endian })
 }
 
 /// A string in quotes, and what follows it.
@@ -154,8 +134,5 @@ fn layout(name: &str) -> Option<(Layout, bool)> {
         return Some((Layout::Raw(size.parse().ok()?), false));
     }
     let known = |dtype: &DType| descr(*dtype).is_some_and(|known| &known[1..] == code);
-    DType::ALL
-        .into_iter()
-        .find(known)
-        .map(|dtype| (Layout::Typed(dtype), big_endian))
+    DType::ALL.into_iter().find(known).map(|dtype| (Layout::Typed(dtype), big_endian))
 }

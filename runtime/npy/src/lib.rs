@@ -43,10 +43,7 @@ pub enum Error {
 }
 
 fn invalid(why: impl Into<String>) -> Error {
-    Error::Invalid {
-        kind: "npy",
-        why: why.into(),
-    }
+    Error::Invalid { kind: "npy", why: why.into() }
 }
 
 /// Reads an `.npy` file.
@@ -56,20 +53,13 @@ fn invalid(why: impl Into<String>) -> Error {
 pub fn read(file: &Bytes, wanted: Option<DType>) -> Result<Tensor, Error> {
     let (header, start) = header::read(file)?;
     let data = file.slice(start..);
-    let Header {
-        shape,
-        fortran,
-        layout,
-        big_endian,
-    } = header;
+    let Header { shape, fortran, layout, big_endian } = header;
     let lacking = wanted.filter(|dtype| header::descr(*dtype).is_none());
     let dtype = match (layout, lacking) {
         (Layout::Typed(dtype), _) => dtype,
         (Layout::Raw(size), Some(dtype)) if size == dtype.size() => dtype,
         (Layout::Raw(size), _) => {
-            return Err(invalid(format!(
-                "raw elements of {size} bytes, which could mean anything"
-            )));
+            return Err(invalid(format!("raw elements of {size} bytes, which could mean anything")));
         }
     };
     let mut tensor = typed(dtype, &shape, data, fortran, big_endian)?;
@@ -81,13 +71,7 @@ pub fn read(file: &Bytes, wanted: Option<DType>) -> Result<Tensor, Error> {
     Ok(tensor)
 }
 
-fn typed(
-    dtype: DType,
-    shape: &[usize],
-    data: Bytes,
-    fortran: bool,
-    big_endian: bool,
-) -> Result<Tensor, Error> {
+fn typed(dtype: DType, shape: &[usize], data: Bytes, fortran: bool, big_endian: bool) -> Result<Tensor, Error> {
     let wrong = |e: tensor::TensorError| invalid(e.to_string());
     let (size, rank) = (dtype.size(), shape.len());
     let swapped = big_endian && size > 1;
@@ -99,17 +83,9 @@ fn typed(
     let stored = Tensor::from_bytes(dtype, shape.to_vec(), data).map_err(wrong)?;
     let mut out = Vec::with_capacity(stored.bytes().len());
     for at in 0..stored.len() {
-        let from = if transposed {
-            fortran_index(at, shape)
-        } else {
-            at
-        } * size;
+        let from = if transposed { fortran_index(at, shape) } else { at } * size;
         let element = &stored.bytes()[from..from + size];
-        if swapped {
-            out.extend(element.iter().rev())
-        } else {
-            out.extend(element)
-        }
+        if swapped { out.extend(element.iter().rev()) } else { out.extend(element) }
     }
     Tensor::from_bytes(dtype, shape.to_vec(), out.into()).map_err(wrong)
 }
@@ -153,9 +129,7 @@ mod tests {
     }
 
     fn dict(descr: &str, fortran: &str, shape: &str) -> String {
-        format!(
-            "{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}          \n"
-        )
+        format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}          \n")
     }
 
     #[test]
@@ -164,11 +138,7 @@ mod tests {
             let t = Tensor::build(dtype, vec![2, 3], |at| Scalar::Int((at as i128) % 2));
             let mut bytes = Vec::new();
             write(&t, &mut bytes).unwrap();
-            assert_eq!(
-                bytes.len() % 16,
-                t.len() * header::stored_as(dtype).0.size() % 16,
-                "the header is padded"
-            );
+            assert_eq!(bytes.len() % 16, t.len() * header::stored_as(dtype).0.size() % 16, "the header is padded");
             let read = read(&bytes.into(), Some(dtype)).unwrap();
             assert_eq!(read, t, "{dtype}");
         }
@@ -176,26 +146,11 @@ mod tests {
 
     #[test]
     fn orders_of_bytes_and_axes() {
-        let big = read(
-            &file(&dict(">i2", "False", "(2,)"), &[1, 2, 0xff, 0xfe]),
-            None,
-        )
-        .unwrap();
+        let big = read(&file(&dict(">i2", "False", "(2,)"), &[1, 2, 0xff, 0xfe]), None).unwrap();
         assert_eq!(big.to_ints(), [0x102, -2]);
-        let columns = read(
-            &file(&dict("|u1", "True", "(2, 3)"), &[1, 4, 2, 5, 3, 6]),
-            None,
-        )
-        .unwrap();
-        assert_eq!(
-            columns,
-            Tensor::from_vec(vec![2, 3], vec![1u8, 2, 3, 4, 5, 6])
-        );
-        let scalar = read(
-            &file(&dict("<f8", "True", "()"), &2.5f64.to_le_bytes()),
-            None,
-        )
-        .unwrap();
+        let columns = read(&file(&dict("|u1", "True", "(2, 3)"), &[1, 4, 2, 5, 3, 6]), None).unwrap();
+        assert_eq!(columns, Tensor::from_vec(vec![2, 3], vec![1u8, 2, 3, 4, 5, 6]));
+        let scalar = read(&file(&dict("<f8", "True", "()"), &2.5f64.to_le_bytes()), None).unwrap();
         assert_eq!((scalar.rank(), scalar.get(0)), (0, Scalar::Float(2.5)));
         let empty = read(&file(&dict("<f4", "True", "(0, 3)"), &[]), None).unwrap();
         assert_eq!(empty.shape(), [0, 3]);
@@ -204,24 +159,12 @@ mod tests {
     #[test]
     fn types_that_numpy_lacks() {
         let raw = file(&dict("|V2", "False", "(1,)"), &[0x80, 0x3f]);
-        assert_eq!(
-            read(&raw, Some(DType::BF16)).unwrap().get(0),
-            Scalar::Float(1.0)
-        );
-        assert!(
-            read(&raw, None)
-                .unwrap_err()
-                .to_string()
-                .contains("could mean anything")
-        );
+        assert_eq!(read(&raw, Some(DType::BF16)).unwrap().get(0), Scalar::Float(1.0));
+        assert!(read(&raw, None).unwrap_err().to_string().contains("could mean anything"));
         assert!(read(&raw, Some(DType::F32)).is_err());
         let f32s = file(&dict("<f4", "False", "(1,)"), &1.5f32.to_le_bytes());
         assert_eq!(read(&f32s, Some(DType::BF16)).unwrap().dtype(), DType::BF16);
-        assert_eq!(
-            read(&f32s, Some(DType::I64)).unwrap().dtype(),
-            DType::F32,
-            "other types are left to whoever asked"
-        );
+        assert_eq!(read(&f32s, Some(DType::I64)).unwrap().dtype(), DType::F32, "other types are left to whoever asked");
     }
 
     #[test]
@@ -239,10 +182,7 @@ mod tests {
             ("<f4", "True", "(99999999999, 99999999999)"),
             ("<f4", "False", "2"),
         ] {
-            assert!(
-                read(&file(&dict(descr, fortran, shape), &[0; 8]), None).is_err(),
-                "{descr} {fortran} {shape}"
-            );
+            assert!(read(&file(&dict(descr, fortran, shape), &[0; 8]), None).is_err(), "{descr} {fortran} {shape}");
         }
         for at in 0..good.len() - 8 {
             for value in [0, b'(', b'\'', 0xff] {

@@ -29,12 +29,7 @@ impl AlignedBytes {
         // SAFETY: the layout has a positive size.
         let block = NonNull::new(unsafe { alloc_zeroed(layout) })?;
         let address = block.as_ptr() as usize;
-        Some(AlignedBytes {
-            block,
-            layout,
-            start: address.next_multiple_of(ALIGN) - address,
-            len,
-        })
+        Some(AlignedBytes { block, layout, start: address.next_multiple_of(ALIGN) - address, len })
     }
 
     /// The first byte.

@@ -12,10 +12,7 @@ pub(crate) struct Lifetime {
 
 impl Lifetime {
     /// During the whole run.
-    pub(crate) const ALWAYS: Lifetime = Lifetime {
-        first: 0,
-        last: u32::MAX,
-    };
+    pub(crate) const ALWAYS: Lifetime = Lifetime { first: 0, last: u32::MAX };
 
     fn overlaps(self, other: Lifetime) -> bool {
         self.first <= other.last && other.first <= self.last
@@ -40,11 +37,7 @@ pub(crate) struct Lifetimes {
 /// Steps are numbered depth first. The two blocks of an `If` come one after the other, so a buffer that both use spans
 /// both. What a loop's body uses lives as long as the loop: the next trip may read what this one wrote.
 pub(crate) fn lifetimes(program: &Program) -> Lifetimes {
-    let mut walk = Walk {
-        program,
-        clock: 0,
-        of: vec![None; program.buffers.len()],
-    };
+    let mut walk = Walk { program, clock: 0, of: vec![None; program.buffers.len()] };
     let mut ends = vec![];
     for step in &program.blocks[Program::ENTRY.idx()] {
         walk.step(step, &mut vec![]);
@@ -75,11 +68,7 @@ impl Walk<'_> {
         let first = self.clock;
         self.clock += 1;
         let start = used.len();
-        used.extend(
-            step.views()
-                .iter()
-                .map(|view| self.program.views[view.idx()].buffer.idx()),
-        );
+        used.extend(step.views().iter().map(|view| self.program.views[view.idx()].buffer.idx()));
         let own = used.len();
         for block in step.blocks() {
             for nested in &self.program.blocks[block.idx()] {
@@ -87,15 +76,8 @@ impl Walk<'_> {
             }
         }
         // A step's own views may be touched before and after its blocks run.
-        let during = Lifetime {
-            first,
-            last: self.clock - 1,
-        };
-        let whole = if matches!(step, Step::Loop(_)) {
-            used.len()
-        } else {
-            own
-        };
+        let during = Lifetime { first, last: self.clock - 1 };
+        let whole = if matches!(step, Step::Loop(_)) { used.len() } else { own };
         for buffer in &used[start..whole] {
             match &mut self.of[*buffer] {
                 Some(lifetime) => lifetime.cover(during),
@@ -119,10 +101,7 @@ pub(crate) fn assign(buffers: &[(usize, Lifetime)]) -> (Vec<usize>, usize) {
     for idx in order {
         let offset = best_gap(
             size(idx),
-            placed
-                .iter()
-                .filter(|p| buffers[**p].1.overlaps(buffers[idx].1))
-                .map(|p| (offsets[*p], size(*p))),
+            placed.iter().filter(|p| buffers[**p].1.overlaps(buffers[idx].1)).map(|p| (offsets[*p], size(*p))),
         );
         offsets[idx] = offset;
         total = total.max(offset.saturating_add(size(idx)));
@@ -161,13 +140,7 @@ mod tests {
         let buffers: Vec<_> = (0..200)
             .map(|_| {
                 let first = next(100);
-                (
-                    next(10_000) as usize,
-                    Lifetime {
-                        first,
-                        last: first + next(20),
-                    },
-                )
+                (next(10_000) as usize, Lifetime { first, last: first + next(20) })
             })
             .collect();
         let (offsets, total) = assign(&buffers);
@@ -175,38 +148,20 @@ mod tests {
             assert_eq!(offsets[a] % ALIGN, 0);
             assert!(offsets[a] + buffers[a].0 <= total);
             for b in 0..a {
-                let apart = offsets[a] + buffers[a].0 <= offsets[b]
-                    || offsets[b] + buffers[b].0 <= offsets[a];
+                let apart = offsets[a] + buffers[a].0 <= offsets[b] || offsets[b] + buffers[b].0 <= offsets[a];
                 assert!(apart || !buffers[a].1.overlaps(buffers[b].1), "{a} and {b}");
             }
         }
         let alive = |t| {
-            buffers
-                .iter()
-                .filter(|(_, l)| l.first <= t && t <= l.last)
-                .map(|(s, _)| s.next_multiple_of(ALIGN))
-                .sum()
+            buffers.iter().filter(|(_, l)| l.first <= t && t <= l.last).map(|(s, _)| s.next_multiple_of(ALIGN)).sum()
         };
         let bound: usize = (0..120).map(alive).max().unwrap();
-        assert!(
-            total <= bound * 3 / 2,
-            "{total} bytes for a lower bound of {bound}"
-        );
+        assert!(total <= bound * 3 / 2, "{total} bytes for a lower bound of {bound}");
     }
 
     #[test]
     fn a_chain_needs_two_buffers() {
-        let chain: Vec<_> = (0..10)
-            .map(|i| {
-                (
-                    1000,
-                    Lifetime {
-                        first: i,
-                        last: i + 1,
-                    },
-                )
-            })
-            .collect();
+        let chain: Vec<_> = (0..10).map(|i| (1000, Lifetime { first: i, last: i + 1 })).collect();
         assert_eq!(assign(&chain).1, 2 * 1024);
     }
 
@@ -215,19 +170,10 @@ mod tests {
         let mut b = ProgramBuilder::new();
         let mut tensor = || b.tensor(Place::Arena, DType::Bool, &[]);
         let [before, inside, late, cond]: [ViewId; 4] = std::array::from_fn(|_| tensor());
-        b.push(Step::Copy {
-            from: cond,
-            to: before,
-        });
+        b.push(Step::Copy { from: cond, to: before });
         let body = b.open();
-        b.push(Step::Copy {
-            from: before,
-            to: inside,
-        });
-        b.push(Step::Copy {
-            from: inside,
-            to: cond,
-        });
+        b.push(Step::Copy { from: before, to: inside });
+        b.push(Step::Copy { from: inside, to: cond });
         b.close();
         b.push(Step::Loop(Loop {
             max_trips: None,
@@ -241,23 +187,13 @@ mod tests {
             scans: vec![],
             trips: None,
         }));
-        b.push(Step::Copy {
-            from: cond,
-            to: late,
-        });
+        b.push(Step::Copy { from: cond, to: late });
         let lifetimes = lifetimes(&b.finish());
         let of = |v: ViewId| lifetimes.of[v.idx()].map(|l| (l.first, l.last));
         assert_eq!(of(before), Some((0, 3)));
         assert_eq!(of(inside), Some((1, 3)));
         assert_eq!(of(late), Some((4, 4)));
         assert_eq!(of(cond), Some((0, 4)));
-        assert_eq!(
-            lifetimes.dying,
-            vec![
-                vec![],
-                vec![before.idx(), inside.idx()],
-                vec![late.idx(), cond.idx()]
-            ]
-        );
+        assert_eq!(lifetimes.dying, vec![vec![], vec![before.idx(), inside.idx()], vec![late.idx(), cond.idx()]]);
     }
 }

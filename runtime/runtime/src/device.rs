@@ -40,11 +40,7 @@ pub struct Memory {
 impl Memory {
     /// Memory that lives as long as its owner.
     pub fn new(address: Address, bytes: usize, owner: Box<dyn Any + Send + Sync>) -> Self {
-        Memory {
-            address,
-            bytes,
-            _owner: owner,
-        }
+        Memory { address, bytes, _owner: owner }
     }
 
     /// Where it starts.
@@ -67,11 +63,7 @@ pub trait Device: Send + Sync {
     fn choose(&self, targets: &[String]) -> Result<usize, DeviceError>;
 
     /// Makes a variant ready to run.
-    fn load(
-        &self,
-        artifact: &Arc<Artifact>,
-        variant: usize,
-    ) -> Result<Box<dyn Module>, DeviceError>;
+    fn load(&self, artifact: &Arc<Artifact>, variant: usize) -> Result<Box<dyn Module>, DeviceError>;
 }
 
 /// Kernels and weights of a variant on a device.
@@ -116,10 +108,7 @@ pub struct GraphId(pub usize);
 /// The unsafe methods follow addresses. Callers promise that each address begins a range, as long as the call (or the kernel)
 /// needs, of memory of the same module or of a tensor in host memory, which lives until [`Stream::synchronize`] returns, and
 /// which nothing else writes meanwhile.
-#[allow(
-    clippy::missing_safety_doc,
-    reason = "the contract is the same for all methods and stands above"
-)]
+#[allow(clippy::missing_safety_doc, reason = "the contract is the same for all methods and stands above")]
 pub trait Stream: Send {
     /// Copies from the host. The source may be reused when the call returns.
     unsafe fn upload(&mut self, from: &[u8], to: Address) -> Result<(), DeviceError>;
@@ -143,18 +132,12 @@ pub trait Stream: Send {
 
     /// Ends the record.
     fn end_capture(&mut self) -> Result<GraphId, DeviceError> {
-        Err(DeviceError::Failed {
-            device: "device".into(),
-            why: "nothing is being recorded".into(),
-        })
+        Err(DeviceError::Failed { device: "device".into(), why: "nothing is being recorded".into() })
     }
 
     /// Does what was recorded: same addresses, same numbers.
     unsafe fn replay(&mut self, graph: GraphId) -> Result<(), DeviceError> {
-        Err(DeviceError::Failed {
-            device: "device".into(),
-            why: format!("there is no graph {}", graph.0),
-        })
+        Err(DeviceError::Failed { device: "device".into(), why: format!("there is no graph {}", graph.0) })
     }
 
     /// Drops every record.

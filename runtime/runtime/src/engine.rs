@@ -91,22 +91,12 @@ impl Engine {
 
     /// Loads a valid artifact.
     fn new(artifact: Arc<Artifact>, device: &dyn Device) -> Result<Self, Error> {
-        let targets: Vec<String> = artifact
-            .variants
-            .iter()
-            .map(|variant| variant.target.clone())
-            .collect();
+        let targets: Vec<String> = artifact.variants.iter().map(|variant| variant.target.clone()).collect();
         let variant = device.choose(&targets)?;
         let prepared = Prepared::new(artifact.clone(), variant)?;
         let module = device.load(&artifact, variant)?;
         let (plans, idle) = (Mutex::new(vec![]), Mutex::new(vec![]));
-        Ok(Engine {
-            prepared,
-            module,
-            device: device.name(),
-            plans,
-            idle,
-        })
+        Ok(Engine { prepared, module, device: device.name(), plans, idle })
     }
 
     /// The inputs, in order.
@@ -142,46 +132,25 @@ impl Engine {
     /// Runs the model on inputs by name; the outputs come with their names.
     pub fn run_named(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {
         let outputs = self.run(&self.order_inputs(inputs)?)?;
-        Ok(self
-            .outputs()
-            .iter()
-            .map(|port| port.name.clone())
-            .zip(outputs)
-            .collect())
+        Ok(self.outputs().iter().map(|port| port.name.clone()).zip(outputs).collect())
     }
 
     /// Puts named inputs in order.
     pub fn order_inputs(&self, inputs: &[(&str, Tensor)]) -> Result<Vec<Tensor>, Error> {
-        let names: Vec<&str> = self
-            .inputs()
-            .iter()
-            .map(|port| port.name.as_str())
-            .collect();
+        let names: Vec<&str> = self.inputs().iter().map(|port| port.name.as_str()).collect();
         let mut ordered = vec![None; names.len()];
         for (name, tensor) in inputs {
             let Some(at) = names.iter().position(|known| known == name) else {
-                return Err(Error::Input(format!(
-                    "the model has no input `{name}`; it takes {}",
-                    names.join(", ")
-                )));
+                return Err(Error::Input(format!("the model has no input `{name}`; it takes {}", names.join(", "))));
             };
             if ordered[at].replace(tensor.clone()).is_some() {
                 return Err(Error::Input(format!("input `{name}` is given twice")));
             }
         }
-        let missing = || {
-            names
-                .iter()
-                .zip(&ordered)
-                .filter(|(_, given)| given.is_none())
-                .map(|(name, _)| *name)
-        };
+        let missing = || names.iter().zip(&ordered).filter(|(_, given)| given.is_none()).map(|(name, _)| *name);
         match ordered.iter().cloned().collect() {
             Some(tensors) => Ok(tensors),
-            None => Err(Error::Input(format!(
-                "missing inputs: {}",
-                missing().collect::<Vec<_>>().join(", ")
-            ))),
+            None => Err(Error::Input(format!("missing inputs: {}", missing().collect::<Vec<_>>().join(", ")))),
         }
     }
 
@@ -195,28 +164,16 @@ impl Engine {
             steps: recorder.finish(self.prepared.program()),
             arena_bytes: memory.arena,
             peak_bytes: memory.arena + memory.late,
-            weight_bytes: self
-                .artifact()
-                .weights
-                .iter()
-                .map(|weight| weight.data.len())
-                .sum(),
+            weight_bytes: self.artifact().weights.iter().map(|weight| weight.data.len()).sum(),
         };
         Ok((outputs, profile))
     }
 
-    fn execute(
-        &self,
-        inputs: &[Tensor],
-        recorder: Option<&mut Recorder>,
-    ) -> Result<(Vec<Tensor>, Used), Error> {
+    fn execute(&self, inputs: &[Tensor], recorder: Option<&mut Recorder>) -> Result<(Vec<Tensor>, Used), Error> {
         let plan = self.plan(inputs::bind(&self.prepared, inputs)?);
         // A context whose run failed is dropped: its stream may be in any state.
         let mut context = self.context(plan.arena_bytes)?;
-        let arena = context
-            .arena
-            .as_ref()
-            .map_or(Address::new(0), Memory::address);
+        let arena = context.arena.as_ref().map_or(Address::new(0), Memory::address);
         let memory = RunMemory::new(&self.prepared, &plan, &*self.module, arena, inputs)?;
         let mut run = Run::new(memory, &mut *context.stream, recorder);
         if !self.module.is_host_memory() {
@@ -227,10 +184,7 @@ impl Engine {
             false => run.program()?,
         }
         let outputs = self.collect(&mut run)?;
-        let used = Used {
-            arena: plan.arena_bytes,
-            late: run.memory.late_peak(),
-        };
+        let used = Used { arena: plan.arena_bytes, late: run.memory.late_peak() };
         drop(run);
         lock(&self.idle).push(context);
         Ok((outputs, used))
@@ -240,10 +194,7 @@ impl Engine {
         for (port, tensor) in self.prepared.program().inputs.iter().zip(inputs) {
             let located = run.memory.locate(port.view)?;
             if located.bytes != tensor.bytes().len() {
-                return Err(Error::Program(format!(
-                    "input `{}` has another size than its view",
-                    port.name
-                )));
+                return Err(Error::Program(format!("input `{}` has another size than its view", port.name)));
             }
             // SAFETY: the view has as many bytes as the tensor.
             unsafe { run.stream.upload(tensor.bytes(), located.address) }?;
@@ -274,16 +225,11 @@ impl Engine {
     fn plan(&self, symbols: Vec<Option<i64>>) -> Arc<Plan> {
         let mut plans = lock(&self.plans);
         let n_bound = symbols.len();
-        let same = |plan: &Arc<Plan>| {
-            (0..n_bound).all(|slot| plan.symbols[slot] == symbols[slot] || symbols[slot].is_none())
-        };
+        let same =
+            |plan: &Arc<Plan>| (0..n_bound).all(|slot| plan.symbols[slot] == symbols[slot] || symbols[slot].is_none());
         let plan = match plans.iter().position(same) {
             Some(at) => plans.remove(at),
-            None => Arc::new(Plan::new(
-                &self.prepared,
-                symbols,
-                self.module.is_host_memory(),
-            )),
+            None => Arc::new(Plan::new(&self.prepared, symbols, self.module.is_host_memory())),
         };
         plans.push(plan.clone());
         if plans.len() > PLANS {
@@ -297,17 +243,9 @@ impl Engine {
         let idle = lock(&self.idle).pop();
         let mut context = match idle {
             Some(context) => context,
-            None => Context {
-                stream: self.module.stream()?,
-                arena: None,
-                graphs: vec![],
-            },
+            None => Context { stream: self.module.stream()?, arena: None, graphs: vec![] },
         };
-        if context
-            .arena
-            .as_ref()
-            .is_none_or(|arena| arena.bytes() < arena_bytes)
-        {
+        if context.arena.as_ref().is_none_or(|arena| arena.bytes() < arena_bytes) {
             context.graphs.clear();
             context.stream.forget_captures();
             // The old memory goes first, so that both need not fit.
@@ -330,15 +268,8 @@ struct Used {
 }
 
 /// Runs straight-line work: by a record of an earlier run, or while recording if the device can.
-fn replay_or_record(
-    run: &mut Run<'_>,
-    plan: &Plan,
-    graphs: &mut Vec<(u64, GraphId)>,
-) -> Result<(), Error> {
-    let known = graphs
-        .iter()
-        .find(|(id, _)| *id == plan.id)
-        .map(|(_, graph)| *graph);
+fn replay_or_record(run: &mut Run<'_>, plan: &Plan, graphs: &mut Vec<(u64, GraphId)>) -> Result<(), Error> {
+    let known = graphs.iter().find(|(id, _)| *id == plan.id).map(|(_, graph)| *graph);
     let graph = match known {
         Some(graph) => graph,
         None if run.stream.begin_capture()? => {

@@ -32,10 +32,7 @@ pub enum DeviceError {
         why: String,
     },
     /// The artifact holds nothing that the device can run.
-    #[error(
-        "{device} cannot run this artifact: it was compiled for {}; the device needs {needs}",
-        list(has)
-    )]
+    #[error("{device} cannot run this artifact: it was compiled for {}; the device needs {needs}", list(has))]
     NoVariant {
         /// Which device.
         device: String,
@@ -63,9 +60,5 @@ pub enum DeviceError {
 }
 
 fn list(targets: &[String]) -> String {
-    if targets.is_empty() {
-        "no target at all".into()
-    } else {
-        targets.join(", ")
-    }
+    if targets.is_empty() { "no target at all".into() } else { targets.join(", ") }
 }

@@ -19,18 +19,8 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// A run that has not begun.
-    pub(crate) fn new(
-        memory: RunMemory<'a>,
-        stream: &'a mut dyn Stream,
-        recorder: Option<&'a mut Recorder>,
-    ) -> Self {
-        Run {
-            memory,
-            stream,
-            recorder,
-            args: vec![],
-            dims: vec![],
-        }
+    pub(crate) fn new(memory: RunMemory<'a>, stream: &'a mut dyn Stream, recorder: Option<&'a mut Recorder>) -> Self {
+        Run { memory, stream, recorder, args: vec![], dims: vec![] }
     }
 
     /// Runs the whole program.
@@ -51,10 +41,7 @@ impl<'a> Run<'a> {
 
     fn timed(&mut self, block: BlockId, at: usize) -> Result<(), Error> {
         let step = &self.memory.prepared.program().blocks[block.idx()][at];
-        let leaf = matches!(
-            step,
-            Step::Launch(_) | Step::Dims { .. } | Step::Copy { .. } | Step::Host { .. }
-        );
+        let leaf = matches!(step, Step::Launch(_) | Step::Dims { .. } | Step::Copy { .. } | Step::Host { .. });
         let start = (leaf && self.recorder.is_some()).then(std::time::Instant::now);
         self.step(step).map_err(|error| match error {
             Error::Program(why) => Error::Program(format!("block {}, step {at}: {why}", block.0)),
@@ -82,23 +69,9 @@ impl<'a> Run<'a> {
                 let (from, to) = (self.memory.locate(*from)?, self.memory.locate(*to)?);
                 self.copy(&from, &to)
             }
-            Step::Host {
-                op,
-                inputs,
-                outputs,
-                symbols,
-                ..
-            } => self.host(op, inputs, outputs, symbols),
-            Step::If {
-                cond,
-                then,
-                otherwise,
-            } => {
-                let block = if self.read_int(*cond)? != 0 {
-                    *then
-                } else {
-                    *otherwise
-                };
+            Step::Host { op, inputs, outputs, symbols, .. } => self.host(op, inputs, outputs, symbols),
+            Step::If { cond, then, otherwise } => {
+                let block = if self.read_int(*cond)? != 0 { *then } else { *otherwise };
                 self.block(block)
             }
             Step::Loop(repeat) => self.repeat(repeat),
@@ -120,14 +93,7 @@ impl<'a> Run<'a> {
         }
         let scratch = self.memory.size(launch.scratch)?;
         let cost = self.memory.value(launch.cost)?;
-        let work = Work {
-            kernel: launch.kernel,
-            args: &self.args,
-            dims: &self.dims,
-            tasks,
-            scratch,
-            cost,
-        };
+        let work = Work { kernel: launch.kernel, args: &self.args, dims: &self.dims, tasks, scratch, cost };
         // SAFETY: every address begins a view that was checked to lie in its buffer, which lives as long as the run; that the
         // kernel stays within its views is the contract of a trusted artifact.
         unsafe { self.stream.launch(work) }?;
@@ -138,11 +104,7 @@ impl<'a> Run<'a> {
         let out = self.memory.locate(out)?;
         let size = out.dtype.size();
         if out.bytes != values.len() * size {
-            return Err(Error::Program(format!(
-                "{} dimensions for {} bytes",
-                values.len(),
-                out.bytes
-            )));
+            return Err(Error::Program(format!("{} dimensions for {} bytes", values.len(), out.bytes)));
         }
         let mut bytes = vec![0; out.bytes];
         for (dim, chunk) in values.iter().zip(bytes.chunks_exact_mut(size)) {
@@ -156,11 +118,7 @@ impl<'a> Run<'a> {
     fn bind(&mut self, input: ViewId, symbols: &[SymbolId]) -> Result<(), Error> {
         let values = self.read_ints(input)?;
         if values.len() != symbols.len() {
-            return Err(Error::Program(format!(
-                "{} values for {} symbols",
-                values.len(),
-                symbols.len()
-            )));
+            return Err(Error::Program(format!("{} values for {} symbols", values.len(), symbols.len())));
         }
         for (symbol, value) in symbols.iter().zip(values) {
             self.set(*symbol, value);
@@ -179,30 +137,16 @@ impl<'a> Run<'a> {
         let (holds, relation) = match condition {
             Condition::Equal(..) => (a == b, "equal to"),
             Condition::AtMost(..) => (a <= b, "at most"),
-            Condition::MultipleOf(..) => (
-                b != 0 && a.checked_rem(b).unwrap_or(0) == 0,
-                "a multiple of",
-            ),
-            Condition::Broadcasts(..) => {
-                (a == b || a == 1 || b == 1, "equal to (or 1, or beside a 1)")
-            }
+            Condition::MultipleOf(..) => (b != 0 && a.checked_rem(b).unwrap_or(0) == 0, "a multiple of"),
+            Condition::Broadcasts(..) => (a == b || a == 1 || b == 1, "equal to (or 1, or beside a 1)"),
         };
-        if holds {
-            Ok(())
-        } else {
-            Err(Error::Check(format!(
-                "{message} ({a} must be {relation} {b})"
-            )))
-        }
+        if holds { Ok(()) } else { Err(Error::Check(format!("{message} ({a} must be {relation} {b})"))) }
     }
 
     /// Copies a tensor to another of the same size.
     pub(crate) fn copy(&mut self, from: &Located, to: &Located) -> Result<(), Error> {
         if from.bytes != to.bytes {
-            return Err(Error::Program(format!(
-                "a copy of {:?} to {:?}",
-                from.shape, to.shape
-            )));
+            return Err(Error::Program(format!("a copy of {:?} to {:?}", from.shape, to.shape)));
         }
         if from.bytes > 0 && from.address != to.address {
             // SAFETY: both ranges lie in buffers of the run; the format demands that they do not overlap.
@@ -228,42 +172,23 @@ impl<'a> Run<'a> {
     pub(crate) fn read_int(&mut self, view: ViewId) -> Result<i64, Error> {
         match self.read_ints(view)?[..] {
             [value] => Ok(value),
-            ref values => Err(Error::Program(format!(
-                "{} elements where one was expected",
-                values.len()
-            ))),
+            ref values => Err(Error::Program(format!("{} elements where one was expected", values.len()))),
         }
     }
 
-    fn host(
-        &mut self,
-        op: &HostOp,
-        inputs: &[ViewId],
-        outputs: &[ViewId],
-        symbols: &[SymbolId],
-    ) -> Result<(), Error> {
-        let inputs = inputs
-            .iter()
-            .map(|view| self.read(*view))
-            .collect::<Result<Vec<_>, _>>()?;
+    fn host(&mut self, op: &HostOp, inputs: &[ViewId], outputs: &[ViewId], symbols: &[SymbolId]) -> Result<(), Error> {
+        let inputs = inputs.iter().map(|view| self.read(*view)).collect::<Result<Vec<_>, _>>()?;
         let mut wanted = vec![];
         for view in outputs {
             let dtype = self.memory.prepared.program().views[view.idx()].dtype;
             // With data-dependent sizes the shapes are known only afterwards.
-            let shape = if op.sizes() == 0 {
-                self.memory.locate(*view)?.shape
-            } else {
-                vec![]
-            };
+            let shape = if op.sizes() == 0 { self.memory.locate(*view)?.shape } else { vec![] };
             wanted.push(host_ops::Wanted { dtype, shape });
         }
-        let result = host_ops::run(op, &inputs, &wanted)
-            .map_err(|why| Error::Check(format!("{}: {why}", op.name())))?;
+        let result =
+            host_ops::run(op, &inputs, &wanted).map_err(|why| Error::Check(format!("{}: {why}", op.name())))?;
         if result.tensors.len() != outputs.len() || result.sizes.len() != symbols.len() {
-            return Err(Error::Program(format!(
-                "{} has another number of results",
-                op.name()
-            )));
+            return Err(Error::Program(format!("{} has another number of results", op.name())));
         }
         for (symbol, size) in symbols.iter().zip(&result.sizes) {
             self.set(*symbol, *size);
@@ -272,11 +197,7 @@ impl<'a> Run<'a> {
             let located = self.memory.locate(*view)?;
             if located.shape != tensor.shape() || located.dtype != tensor.dtype() {
                 let expected = self.memory.prepared.describe(*view);
-                return Err(Error::Program(format!(
-                    "{} gave {} for {expected}",
-                    op.name(),
-                    tensor.ty()
-                )));
+                return Err(Error::Program(format!("{} gave {} for {expected}", op.name(), tensor.ty())));
             }
             // SAFETY: shape and type are equal, so the view has as many bytes.
             unsafe { self.stream.upload(tensor.bytes(), located.address) }?;
@@ -288,6 +209,5 @@ impl<'a> Run<'a> {
 /// A host tensor from bytes that fit.
 pub(crate) fn tensor(located: Located, bytes: Bytes) -> Result<Tensor, Error> {
     let fitted = bytes.slice(..located.bytes.min(bytes.len()));
-    Tensor::from_bytes(located.dtype, located.shape, fitted)
-        .map_err(|e| Error::Program(e.to_string()))
+    Tensor::from_bytes(located.dtype, located.shape, fitted).map_err(|e| Error::Program(e.to_string()))
 }

@@ -29,27 +29,16 @@ enum Function {
 impl Expr {
     /// Compiles the text form.
     pub(crate) fn parse(text: &str, slots: &BTreeMap<&str, usize>) -> Result<Expr, Error> {
-        let dim: Dim = text
-            .parse()
-            .map_err(|e: tensor::DimSyntaxError| Error::Program(e.to_string()))?;
+        let dim: Dim = text.parse().map_err(|e: tensor::DimSyntaxError| Error::Program(e.to_string()))?;
         Expr::new(&dim, slots)
     }
 
     fn new(dim: &Dim, slots: &BTreeMap<&str, usize>) -> Result<Expr, Error> {
         let (terms, constant) = dim.parts();
         let term = |(atoms, coeff): &(Vec<Atom>, i64)| {
-            Ok((
-                *coeff,
-                atoms
-                    .iter()
-                    .map(|atom| factor(atom, slots))
-                    .collect::<Result<_, Error>>()?,
-            ))
+            Ok((*coeff, atoms.iter().map(|atom| factor(atom, slots)).collect::<Result<_, Error>>()?))
         };
-        Ok(Expr {
-            terms: terms.iter().map(term).collect::<Result<_, Error>>()?,
-            constant,
-        })
+        Ok(Expr { terms: terms.iter().map(term).collect::<Result<_, Error>>()?, constant })
     }
 
     /// The value; `None` for a symbol without one, overflow, or division by zero.
@@ -67,15 +56,10 @@ impl Expr {
 
     /// Whether the expression mentions one of these symbols.
     pub(crate) fn mentions(&self, symbols: &[bool]) -> bool {
-        self.terms
-            .iter()
-            .flat_map(|(_, factors)| factors)
-            .any(|factor| match factor {
-                Factor::Symbol(slot) => symbols[*slot],
-                Factor::Call(_, operands) => {
-                    operands.iter().any(|operand| operand.mentions(symbols))
-                }
-            })
+        self.terms.iter().flat_map(|(_, factors)| factors).any(|factor| match factor {
+            Factor::Symbol(slot) => symbols[*slot],
+            Factor::Call(_, operands) => operands.iter().any(|operand| operand.mentions(symbols)),
+        })
     }
 
     /// The slot, if the expression is nothing but a symbol.
@@ -103,10 +87,7 @@ fn factor(atom: &Atom, slots: &BTreeMap<&str, usize>) -> Result<Factor, Error> {
         Atom::Max(a, b) => (Function::Max, vec![a, b]),
         Atom::SelectEq(parts) => (Function::SelectEq, parts.iter().collect()),
     };
-    let operands = operands
-        .into_iter()
-        .map(|dim| Expr::new(dim, slots))
-        .collect::<Result<_, _>>()?;
+    let operands = operands.into_iter().map(|dim| Expr::new(dim, slots)).collect::<Result<_, _>>()?;
     Ok(Factor::Call(function, operands))
 }
 
@@ -140,28 +121,13 @@ mod tests {
     #[test]
     fn agrees_with_dim() {
         let slots = BTreeMap::from([("N", 0), ("M", 1)]);
-        let texts = [
-            "7",
-            "N",
-            "2*N*M-3",
-            "floordiv(N,M)",
-            "mod(N-9,M)",
-            "min(N,M)+max(N,2)",
-            "select(N,M,1,N*N)",
-        ];
+        let texts = ["7", "N", "2*N*M-3", "floordiv(N,M)", "mod(N-9,M)", "min(N,M)+max(N,2)", "select(N,M,1,N*N)"];
         for text in texts {
-            let (dim, expr) = (
-                text.parse::<Dim>().unwrap(),
-                Expr::parse(text, &slots).unwrap(),
-            );
+            let (dim, expr) = (text.parse::<Dim>().unwrap(), Expr::parse(text, &slots).unwrap());
             for n in -4..5 {
                 for m in -3..4 {
                     let lookup = |s: &Symbol| Some(if s.name() == "N" { n } else { m });
-                    assert_eq!(
-                        expr.eval(&[Some(n), Some(m)]),
-                        dim.eval(&lookup),
-                        "{text} at {n}, {m}"
-                    );
+                    assert_eq!(expr.eval(&[Some(n), Some(m)]), dim.eval(&lookup), "{text} at {n}, {m}");
                 }
             }
         }

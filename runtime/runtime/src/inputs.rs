@@ -8,16 +8,8 @@ use tensor::Tensor;
 pub(crate) fn bind(prepared: &Prepared, inputs: &[Tensor]) -> Result<Vec<Option<i64>>, Error> {
     let program = prepared.program();
     if inputs.len() != program.inputs.len() {
-        let names: Vec<String> = program
-            .inputs
-            .iter()
-            .map(|port| format!("`{}`", port.name))
-            .collect();
-        let takes = if names.is_empty() {
-            "none".into()
-        } else {
-            names.join(", ")
-        };
+        let names: Vec<String> = program.inputs.iter().map(|port| format!("`{}`", port.name)).collect();
+        let takes = if names.is_empty() { "none".into() } else { names.join(", ") };
         return Err(Error::Input(format!(
             "{} inputs given, the model takes {}: {takes}",
             inputs.len(),
@@ -61,21 +53,12 @@ fn check_type(prepared: &Prepared, idx: usize, tensor: &Tensor) -> Result<(), Er
     let view = &program.views[port.view.idx()];
     if view.dtype != tensor.dtype() || view.shape.len() != tensor.rank() {
         let signature = &prepared.artifact().manifest.inputs[idx];
-        return Err(Error::Input(format!(
-            "input `{}`: got {}, the model takes {signature}",
-            port.name,
-            tensor.ty()
-        )));
+        return Err(Error::Input(format!("input `{}`: got {}, the model takes {signature}", port.name, tensor.ty())));
     }
     Ok(())
 }
 
-fn check_extents(
-    prepared: &Prepared,
-    idx: usize,
-    tensor: &Tensor,
-    symbols: &[Option<i64>],
-) -> Result<(), Error> {
+fn check_extents(prepared: &Prepared, idx: usize, tensor: &Tensor, symbols: &[Option<i64>]) -> Result<(), Error> {
     let program = prepared.program();
     let port = &program.inputs[idx];
     for (axis, dim) in program.views[port.view.idx()].shape.iter().enumerate() {
@@ -88,10 +71,7 @@ fn check_extents(
                 Some(value) => format!("{text} = {value}"),
                 None => format!("{text}, which the given shapes do not determine"),
             };
-            return Err(Error::Input(format!(
-                "input `{}`: axis {axis} is {extent}, it must be {wanted}",
-                port.name
-            )));
+            return Err(Error::Input(format!("input `{}`: axis {axis} is {extent}, it must be {wanted}", port.name)));
         }
     }
     Ok(())

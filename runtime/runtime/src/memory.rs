@@ -59,29 +59,14 @@ impl<'a> RunMemory<'a> {
         inputs: &[Tensor],
     ) -> Result<Self, Error> {
         let symbols = plan.symbols.clone();
-        let slots = std::iter::repeat_with(Slot::default)
-            .take(plan.buffers.len())
-            .collect();
-        let mut memory = RunMemory {
-            prepared,
-            plan,
-            module,
-            symbols,
-            slots,
-            late_bytes: 0,
-            late_peak: 0,
-            _copies: vec![],
-        };
+        let slots = std::iter::repeat_with(Slot::default).take(plan.buffers.len()).collect();
+        let mut memory =
+            RunMemory { prepared, plan, module, symbols, slots, late_bytes: 0, late_peak: 0, _copies: vec![] };
         for (idx, buffer) in prepared.program().buffers.iter().enumerate() {
             let (base, bytes) = match (plan.buffers[idx], buffer.place) {
                 (PlannedBuffer::Arena { offset, bytes }, _) => (arena.offset(offset), bytes),
-                (_, Place::Weight(id)) => (
-                    module.weight(id),
-                    prepared.artifact().weights[id.idx()].data.len(),
-                ),
-                (_, Place::Input(input)) if module.is_host_memory() => {
-                    memory.input(&inputs[input as usize])?
-                }
+                (_, Place::Weight(id)) => (module.weight(id), prepared.artifact().weights[id.idx()].data.len()),
+                (_, Place::Input(input)) if module.is_host_memory() => memory.input(&inputs[input as usize])?,
                 (PlannedBuffer::Outside { bytes }, Place::Output(_)) => {
                     memory.allocate(idx, bytes)?;
                     continue;
@@ -91,15 +76,9 @@ impl<'a> RunMemory<'a> {
             if let PlannedBuffer::Outside { bytes: claimed } = plan.buffers[idx]
                 && claimed > bytes
             {
-                return Err(Error::Program(format!(
-                    "buffer {idx} claims {claimed} bytes of {bytes}"
-                )));
+                return Err(Error::Program(format!("buffer {idx} claims {claimed} bytes of {bytes}")));
             }
-            memory.slots[idx] = Slot {
-                base: Some(base),
-                bytes,
-                owner: Owner::Other,
-            };
+            memory.slots[idx] = Slot { base: Some(base), bytes, owner: Owner::Other };
         }
         Ok(memory)
     }
@@ -128,11 +107,7 @@ impl<'a> RunMemory<'a> {
             let memory = self.module.alloc(bytes)?;
             (memory.address(), Owner::Device { _memory: memory })
         };
-        self.slots[idx] = Slot {
-            base: Some(base),
-            bytes,
-            owner,
-        };
+        self.slots[idx] = Slot { base: Some(base), bytes, owner };
         self.late_bytes += bytes.next_multiple_of(ALIGN);
         self.late_peak = self.late_peak.max(self.late_bytes);
         Ok(())
@@ -165,9 +140,7 @@ impl<'a> RunMemory<'a> {
         if let Some(value) = self.plan.values[dim.idx()] {
             return Ok(value);
         }
-        self.prepared.exprs[dim.idx()]
-            .eval(&self.symbols)
-            .ok_or_else(|| self.no_value(dim))
+        self.prepared.exprs[dim.idx()].eval(&self.symbols).ok_or_else(|| self.no_value(dim))
     }
 
     fn no_value(&self, dim: DimId) -> Error {
@@ -184,9 +157,7 @@ impl<'a> RunMemory<'a> {
 
     fn known_symbols(&self) -> String {
         let names = self.prepared.program().symbols.iter().zip(&self.symbols);
-        let known: Vec<String> = names
-            .filter_map(|(name, value)| Some(format!("{name} = {}", (*value)?)))
-            .collect();
+        let known: Vec<String> = names.filter_map(|(name, value)| Some(format!("{name} = {}", (*value)?))).collect();
         known.join(", ")
     }
 
@@ -195,9 +166,7 @@ impl<'a> RunMemory<'a> {
         let value = self.value(dim)?;
         usize::try_from(value).map_err(|_| {
             let text = &self.prepared.program().exprs[dim.idx()];
-            Error::Check(format!(
-                "the shapes of the inputs lead to a negative size: `{text}` = {value}"
-            ))
+            Error::Check(format!("the shapes of the inputs lead to a negative size: `{text}` = {value}"))
         })
     }
 
@@ -214,18 +183,11 @@ impl<'a> RunMemory<'a> {
     /// Everything about a view.
     pub(crate) fn locate(&mut self, id: ViewId) -> Result<Located, Error> {
         let view = &self.prepared.program().views[id.idx()];
-        let shape = view
-            .shape
-            .iter()
-            .map(|dim| self.size(*dim))
-            .collect::<Result<Vec<_>, _>>()?;
+        let shape = view.shape.iter().map(|dim| self.size(*dim)).collect::<Result<Vec<_>, _>>()?;
         let idx = view.buffer.idx();
         let wanted = self.size(self.prepared.program().buffers[idx].bytes)?;
         let fixed = !matches!(self.plan.buffers[idx], PlannedBuffer::Late)
-            || matches!(
-                self.prepared.program().buffers[idx].place,
-                Place::Weight(_) | Place::Input(_)
-            );
+            || matches!(self.prepared.program().buffers[idx].place, Place::Weight(_) | Place::Input(_));
         if self.slots[idx].base.is_none() || (!fixed && self.slots[idx].bytes < wanted) {
             self.allocate(idx, wanted)?;
         }
@@ -233,12 +195,9 @@ impl<'a> RunMemory<'a> {
         let limit = wanted.min(self.slots[idx].bytes);
         let fitted = fit(self.value(view.offset)?, &extents, view.dtype.size(), limit);
         match (fitted, self.slots[idx].base) {
-            (Some((offset, bytes)), Some(base)) => Ok(Located {
-                address: base.offset(offset),
-                bytes,
-                dtype: view.dtype,
-                shape,
-            }),
+            (Some((offset, bytes)), Some(base)) => {
+                Ok(Located { address: base.offset(offset), bytes, dtype: view.dtype, shape })
+            }
             _ => Err(Error::Program(format!(
                 "{} does not fit its {limit} bytes: {extents:?}",
                 self.prepared.describe(id)
@@ -261,9 +220,6 @@ impl<'a> RunMemory<'a> {
 
 /// Zeroed host memory, or the error that says there is none.
 pub(crate) fn host_bytes(bytes: usize) -> Result<AlignedBytes, Error> {
-    let error = || DeviceError::OutOfMemory {
-        device: "the host".into(),
-        bytes,
-    };
+    let error = || DeviceError::OutOfMemory { device: "the host".into(), bytes };
     AlignedBytes::new(bytes).ok_or_else(|| error().into())
 }

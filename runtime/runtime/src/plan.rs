@@ -43,11 +43,7 @@ pub(crate) struct PlannedView {
 
 impl Plan {
     /// Plans for an assignment. With `host_memory`, inputs and outputs are memory of the caller; else the arena holds copies.
-    pub(crate) fn new(
-        prepared: &Prepared,
-        mut symbols: Vec<Option<i64>>,
-        host_memory: bool,
-    ) -> Plan {
+    pub(crate) fn new(prepared: &Prepared, mut symbols: Vec<Option<i64>>, host_memory: bool) -> Plan {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         for (symbol, value) in &prepared.early_lets {
             symbols[symbol.idx()] = prepared.exprs[value.idx()].eval(&symbols);
@@ -58,29 +54,13 @@ impl Plan {
         };
         let values: Vec<Option<i64>> = (0..prepared.exprs.len()).map(value).collect();
         let (buffers, arena_bytes) = place_buffers(prepared, &values, host_memory);
-        let is_fixed = prepared
-            .program()
-            .buffers
-            .iter()
-            .zip(&buffers)
-            .all(|(buffer, planned)| {
-                matches!(planned, PlannedBuffer::Arena { .. })
-                    || matches!(buffer.place, Place::Weight(_))
-            });
+        let is_fixed = prepared.program().buffers.iter().zip(&buffers).all(|(buffer, planned)| {
+            matches!(planned, PlannedBuffer::Arena { .. }) || matches!(buffer.place, Place::Weight(_))
+        });
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let mut plan = Plan {
-            id,
-            symbols,
-            values,
-            buffers,
-            views: vec![],
-            arena_bytes,
-            is_fixed,
-        };
+        let mut plan = Plan { id, symbols, values, buffers, views: vec![], arena_bytes, is_fixed };
         let n_views = prepared.program().views.len();
-        plan.views = (0..n_views)
-            .map(|idx| plan.view(prepared, ViewId(idx as u32)))
-            .collect();
+        plan.views = (0..n_views).map(|idx| plan.view(prepared, ViewId(idx as u32))).collect();
         plan
     }
 
@@ -93,51 +73,31 @@ impl Plan {
             PlannedBuffer::Late => return None,
         };
         let offset = self.values[view.offset.idx()]?;
-        let extents = view
-            .shape
-            .iter()
-            .map(|dim| self.values[dim.idx()])
-            .collect::<Option<Vec<i64>>>()?;
+        let extents = view.shape.iter().map(|dim| self.values[dim.idx()]).collect::<Option<Vec<i64>>>()?;
         let fitted = fit(offset, &extents, view.dtype.size(), limit);
-        fitted.map(|(offset, _)| PlannedView {
-            buffer: view.buffer.idx(),
-            offset,
-        })
+        fitted.map(|(offset, _)| PlannedView { buffer: view.buffer.idx(), offset })
     }
 }
 
 /// Offset and size of a view in bytes, if it lies within its buffer. An empty one always does, at the start.
-pub(crate) fn fit(
-    offset: i64,
-    extents: &[i64],
-    element: usize,
-    limit: usize,
-) -> Option<(usize, usize)> {
-    let bytes = extents.iter().try_fold(element, |bytes, extent| {
-        bytes.checked_mul(usize::try_from(*extent).ok()?)
-    })?;
+pub(crate) fn fit(offset: i64, extents: &[i64], element: usize, limit: usize) -> Option<(usize, usize)> {
+    let bytes = extents.iter().try_fold(element, |bytes, extent| bytes.checked_mul(usize::try_from(*extent).ok()?))?;
     if bytes == 0 {
         return Some((0, 0));
     }
     let offset = usize::try_from(offset).ok()?;
-    (offset.checked_add(bytes)? <= limit && offset.is_multiple_of(element))
-        .then_some((offset, bytes))
+    (offset.checked_add(bytes)? <= limit && offset.is_multiple_of(element)).then_some((offset, bytes))
 }
 
 /// Larger buffers are not planned for: whoever uses them is told that there is not so much memory.
 const MAX_PLANNED: usize = 1 << 44;
 
-fn place_buffers(
-    prepared: &Prepared,
-    values: &[Option<i64>],
-    host_memory: bool,
-) -> (Vec<PlannedBuffer>, usize) {
+fn place_buffers(prepared: &Prepared, values: &[Option<i64>], host_memory: bool) -> (Vec<PlannedBuffer>, usize) {
     let (mut owners, mut wanted) = (vec![], vec![]);
     let mut buffers: Vec<PlannedBuffer> = vec![];
     for (idx, buffer) in prepared.program().buffers.iter().enumerate() {
-        let bytes = values[buffer.bytes.idx()]
-            .and_then(|bytes| usize::try_from(bytes).ok())
-            .filter(|b| *b <= MAX_PLANNED);
+        let bytes =
+            values[buffer.bytes.idx()].and_then(|bytes| usize::try_from(bytes).ok()).filter(|b| *b <= MAX_PLANNED);
         let lifetime = match buffer.place {
             Place::Arena => prepared.lifetimes.of[idx],
             Place::Input(_) | Place::Output(_) if !host_memory => Some(Lifetime::ALWAYS),

@@ -25,17 +25,8 @@ impl Prepared {
     /// Prepares a variant of a valid artifact.
     pub(crate) fn new(artifact: Arc<Artifact>, variant: usize) -> Result<Self, Error> {
         let program = &artifact.variants[variant].program;
-        let slots: BTreeMap<&str, usize> = program
-            .symbols
-            .iter()
-            .enumerate()
-            .map(|(i, s)| (s.as_str(), i))
-            .collect();
-        let exprs = program
-            .exprs
-            .iter()
-            .map(|text| Expr::parse(text, &slots))
-            .collect::<Result<Vec<_>, _>>()?;
+        let slots: BTreeMap<&str, usize> = program.symbols.iter().enumerate().map(|(i, s)| (s.as_str(), i)).collect();
+        let exprs = program.exprs.iter().map(|text| Expr::parse(text, &slots)).collect::<Result<Vec<_>, _>>()?;
         let (late_symbols, early_lets) = late_symbols(program, &exprs);
         let is_straight = program.blocks[0].iter().all(|step| match step {
             Step::Launch(_) | Step::Dims { .. } | Step::Copy { .. } | Step::Check { .. } => true,
@@ -43,15 +34,7 @@ impl Prepared {
             Step::Bind { .. } | Step::Host { .. } | Step::If { .. } | Step::Loop(_) => false,
         });
         let lifetimes = arena::lifetimes(program);
-        Ok(Prepared {
-            variant,
-            exprs,
-            late_symbols,
-            early_lets,
-            lifetimes,
-            is_straight,
-            artifact,
-        })
+        Ok(Prepared { variant, exprs, late_symbols, early_lets, lifetimes, is_straight, artifact })
     }
 
     /// The program.
@@ -78,11 +61,7 @@ impl Prepared {
     pub(crate) fn describe(&self, view: ViewId) -> String {
         let program = self.program();
         let found = &program.views[view.idx()];
-        let shape: Vec<&str> = found
-            .shape
-            .iter()
-            .map(|d| program.exprs[d.idx()].as_str())
-            .collect();
+        let shape: Vec<&str> = found.shape.iter().map(|d| program.exprs[d.idx()].as_str()).collect();
         let place = match program.buffers[found.buffer.idx()].place {
             Place::Arena => format!("buffer {}", found.buffer.0),
             Place::Weight(id) => format!("weight `{}`", self.artifact.weights[id.idx()].name),

@@ -45,13 +45,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Adds one call of a step.
-    pub(crate) fn add(
-        &mut self,
-        block: BlockId,
-        at: usize,
-        time: Duration,
-        memory: &RunMemory<'_>,
-    ) {
+    pub(crate) fn add(&mut self, block: BlockId, at: usize, time: Duration, memory: &RunMemory<'_>) {
         let prepared = memory.prepared;
         let program = prepared.program();
         let step = &program.blocks[block.idx()][at];
@@ -63,28 +57,14 @@ impl Recorder {
                 Step::Copy { .. } => ("copy", &[][..]),
                 _ => ("dims", &[][..]),
             };
-            let nodes = nodes
-                .iter()
-                .map(|node| program.nodes[node.idx()].clone())
-                .collect();
-            StepProfile {
-                name: name.into(),
-                nodes,
-                calls: 0,
-                time: Duration::ZERO,
-                flops: 0,
-                bytes: 0,
-            }
+            let nodes = nodes.iter().map(|node| program.nodes[node.idx()].clone()).collect();
+            StepProfile { name: name.into(), nodes, calls: 0, time: Duration::ZERO, flops: 0, bytes: 0 }
         });
         entry.calls += 1;
         entry.time += time;
         if let Step::Launch(launch) = step {
-            entry.flops = entry
-                .flops
-                .saturating_add(memory.value(launch.flops).unwrap_or(0));
-            entry.bytes = entry
-                .bytes
-                .saturating_add(memory.value(launch.bytes).unwrap_or(0));
+            entry.flops = entry.flops.saturating_add(memory.value(launch.flops).unwrap_or(0));
+            entry.bytes = entry.bytes.saturating_add(memory.value(launch.bytes).unwrap_or(0));
         }
     }
 
@@ -93,16 +73,11 @@ impl Recorder {
         fn walk(program: &Program, block: BlockId, order: &mut Vec<(BlockId, usize)>) {
             for (at, step) in program.blocks[block.idx()].iter().enumerate() {
                 order.push((block, at));
-                step.blocks()
-                    .into_iter()
-                    .for_each(|nested| walk(program, nested, order));
+                step.blocks().into_iter().for_each(|nested| walk(program, nested, order));
             }
         }
         let (mut order, mut steps) = (vec![], self.steps);
         walk(program, Program::ENTRY, &mut order);
-        order
-            .into_iter()
-            .filter_map(|key| steps.remove(&key))
-            .collect()
+        order.into_iter().filter_map(|key| steps.remove(&key)).collect()
     }
 }

@@ -18,23 +18,9 @@ struct Stack<'a> {
 impl Run<'_> {
     /// Runs a loop.
     pub(crate) fn repeat(&mut self, repeat: &Loop) -> Result<(), Error> {
-        let limit = repeat
-            .max_trips
-            .map(|view| self.read_int(view))
-            .transpose()?
-            .unwrap_or(i64::MAX);
-        let mut go = repeat
-            .cond
-            .map(|view| self.read_int(view))
-            .transpose()?
-            .unwrap_or(1)
-            != 0;
-        let new_stack = |scan| Stack {
-            scan,
-            memory: None,
-            slice: 0,
-            trips: 0,
-        };
+        let limit = repeat.max_trips.map(|view| self.read_int(view)).transpose()?.unwrap_or(i64::MAX);
+        let mut go = repeat.cond.map(|view| self.read_int(view)).transpose()?.unwrap_or(1) != 0;
+        let new_stack = |scan| Stack { scan, memory: None, slice: 0, trips: 0 };
         let mut stacks: Vec<Stack<'_>> = repeat.scans.iter().map(new_stack).collect();
         let mut trip = 0;
         while go && trip < limit {
@@ -64,9 +50,7 @@ impl Run<'_> {
         };
         let located = self.memory.locate(view)?;
         if located.bytes != located.dtype.size() {
-            return Err(Error::Program(
-                "the number of the trip is not a scalar".into(),
-            ));
+            return Err(Error::Program("the number of the trip is not a scalar".into()));
         }
         let mut bytes = [0; 8];
         tensor::Scalar::Int(trip.into()).store(located.dtype, &mut bytes);
@@ -77,13 +61,8 @@ impl Run<'_> {
 
     /// Moves the carried values to where the next trip finds them, and gives symbols their new values in between.
     fn carry(&mut self, repeat: &Loop) -> Result<(), Error> {
-        let buffer =
-            |run: &Self, view: ViewId| run.memory.prepared.program().views[view.idx()].buffer;
-        let targets: Vec<_> = repeat
-            .carried
-            .iter()
-            .map(|(_, to)| buffer(self, *to))
-            .collect();
+        let buffer = |run: &Self, view: ViewId| run.memory.prepared.program().views[view.idx()].buffer;
+        let targets: Vec<_> = repeat.carried.iter().map(|(_, to)| buffer(self, *to)).collect();
         let mut sources = vec![];
         // Copies of values whose buffers are about to be overwritten.
         let mut keep_alive = vec![];
@@ -92,21 +71,14 @@ impl Run<'_> {
             let own = buffer(self, *from);
             if from != to && targets.contains(&own) && located.bytes > 0 {
                 let aside = self.memory.module.alloc(located.bytes)?;
-                let copy = Located {
-                    address: aside.address(),
-                    ..located.clone()
-                };
+                let copy = Located { address: aside.address(), ..located.clone() };
                 self.copy(&located, &copy)?;
                 located = copy;
                 keep_alive.push(aside);
             }
             sources.push(located);
         }
-        let values = repeat
-            .rebind
-            .iter()
-            .map(|(_, value)| self.memory.value(*value))
-            .collect::<Result<Vec<_>, _>>()?;
+        let values = repeat.rebind.iter().map(|(_, value)| self.memory.value(*value)).collect::<Result<Vec<_>, _>>()?;
         for ((symbol, _), value) in repeat.rebind.iter().zip(values) {
             self.set(*symbol, value);
         }
@@ -143,19 +115,13 @@ impl Run<'_> {
             old => self.grow(old, used, needed)?,
         };
         // SAFETY: the memory has room for the slice after the used part.
-        unsafe {
-            self.stream
-                .copy(slice.address, memory.address().offset(used), slice.bytes)
-        }?;
+        unsafe { self.stream.copy(slice.address, memory.address().offset(used), slice.bytes) }?;
         stack.memory = Some(memory);
         Ok(())
     }
 
     fn grow(&mut self, old: Option<Memory>, used: usize, needed: usize) -> Result<Memory, Error> {
-        let memory = self
-            .memory
-            .module
-            .alloc(needed.max(used.saturating_mul(2)).max(4096))?;
+        let memory = self.memory.module.alloc(needed.max(used.saturating_mul(2)).max(4096))?;
         if let Some(old) = old {
             // SAFETY: both have at least the used bytes.
             unsafe { self.stream.copy(old.address(), memory.address(), used) }?;
@@ -182,10 +148,7 @@ impl Run<'_> {
         for piece in 0..pieces {
             let from = memory.address().offset((pieces - 1 - piece) * bytes);
             // SAFETY: the pieces of the stack are as large as those of the output.
-            unsafe {
-                self.stream
-                    .copy(from, out.address.offset(piece * bytes), bytes)
-            }?;
+            unsafe { self.stream.copy(from, out.address.offset(piece * bytes), bytes) }?;
         }
         Ok(self.stream.synchronize()?)
     }

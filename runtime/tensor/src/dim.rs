@@ -10,16 +10,8 @@ pub struct Symbol(Arc<str>);
 impl Symbol {
     /// A symbol of this name. Characters outside `[A-Za-z0-9_]` become `_`, so that every symbol has a text form.
     pub fn new(name: &str) -> Self {
-        let mut clean: String = name
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() || c == '_' {
-                    c
-                } else {
-                    '_'
-                }
-            })
-            .collect();
+        let mut clean: String =
+            name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
         if !clean.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
             clean.insert(0, '_');
         }
@@ -74,10 +66,7 @@ pub struct Dim {
 
 impl From<i64> for Dim {
     fn from(constant: i64) -> Self {
-        Dim {
-            terms: Arc::new([]),
-            constant,
-        }
+        Dim { terms: Arc::new([]), constant }
     }
 }
 
@@ -95,10 +84,7 @@ impl From<i32> for Dim {
 
 impl From<Atom> for Dim {
     fn from(atom: Atom) -> Self {
-        Dim {
-            terms: Arc::new([(vec![atom], 1)]),
-            constant: 0,
-        }
+        Dim { terms: Arc::new([(vec![atom], 1)]), constant: 0 }
     }
 }
 
@@ -130,10 +116,7 @@ impl Dim {
     }
 
     fn from_map(map: BTreeMap<Monomial, i64>, constant: i64) -> Self {
-        Dim {
-            terms: map.into_iter().filter(|(_, c)| *c != 0).collect(),
-            constant,
-        }
+        Dim { terms: map.into_iter().filter(|(_, c)| *c != 0).collect(), constant }
     }
 
     /// Quotient rounded towards negative infinity.
@@ -176,10 +159,7 @@ impl Dim {
                 rest.insert(mono.clone(), *coeff);
             }
         }
-        (
-            Dim::from_map(exact, self.constant.div_euclid(b)),
-            Dim::from_map(rest, self.constant.rem_euclid(b)),
-        )
+        (Dim::from_map(exact, self.constant.div_euclid(b)), Dim::from_map(rest, self.constant.rem_euclid(b)))
     }
 
     /// The quotient by a single term that divides every term, if there is one. It assumes the divisor is not zero.
@@ -257,13 +237,9 @@ impl Dim {
 
     /// The expression with some symbols replaced.
     pub fn substitute(&self, lookup: &dyn Fn(&Symbol) -> Option<Dim>) -> Dim {
-        self.terms
-            .iter()
-            .fold(Dim::from(self.constant), |sum, (mono, coeff)| {
-                sum + mono.iter().fold(Dim::from(*coeff), |product, atom| {
-                    product * atom.substitute(lookup)
-                })
-            })
+        self.terms.iter().fold(Dim::from(self.constant), |sum, (mono, coeff)| {
+            sum + mono.iter().fold(Dim::from(*coeff), |product, atom| product * atom.substitute(lookup))
+        })
     }
 
     /// Every symbol that occurs, in order of first occurrence.
@@ -272,10 +248,7 @@ impl Dim {
             match atom {
                 Atom::Sym(symbol) if !out.contains(symbol) => out.push(symbol.clone()),
                 Atom::Sym(_) => {}
-                other => other
-                    .operands()
-                    .into_iter()
-                    .for_each(|dim| dim.symbols(out)),
+                other => other.operands().into_iter().for_each(|dim| dim.symbols(out)),
             }
         }
     }
@@ -308,11 +281,7 @@ impl Atom {
             Atom::Max(a, b) => a.eval(lookup)?.max(b.eval(lookup)?),
             Atom::SelectEq(parts) => {
                 let [a, b, then, otherwise] = &**parts;
-                if a.eval(lookup)? == b.eval(lookup)? {
-                    then.eval(lookup)?
-                } else {
-                    otherwise.eval(lookup)?
-                }
+                if a.eval(lookup)? == b.eval(lookup)? { then.eval(lookup)? } else { otherwise.eval(lookup)? }
             }
         })
     }
@@ -364,11 +333,7 @@ impl std::ops::Mul for Dim {
     fn mul(self, other: Dim) -> Dim {
         let all = |dim: &Dim| {
             let constant = (dim.constant != 0).then(|| (Vec::new(), dim.constant));
-            dim.terms
-                .iter()
-                .cloned()
-                .chain(constant)
-                .collect::<Vec<(Monomial, i64)>>()
+            dim.terms.iter().cloned().chain(constant).collect::<Vec<(Monomial, i64)>>()
         };
         let mut map = BTreeMap::new();
         for (mono_a, a) in all(&self) {

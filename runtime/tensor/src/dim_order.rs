@@ -73,9 +73,7 @@ impl Extreme {
             }
         }
         let last = kept.pop().unwrap_or(a);
-        kept.into_iter()
-            .rev()
-            .fold(last, |rest, dim| self.atom(dim, rest).into())
+        kept.into_iter().rev().fold(last, |rest, dim| self.atom(dim, rest).into())
     }
 }
 
@@ -168,9 +166,7 @@ fn size(dim: &Dim) -> usize {
     atoms
         .map(|atom| match atom {
             Atom::Sym(_) => 1,
-            Atom::FloorDiv(a, b) | Atom::Mod(a, b) | Atom::Min(a, b) | Atom::Max(a, b) => {
-                1 + size(a) + size(b)
-            }
+            Atom::FloorDiv(a, b) | Atom::Mod(a, b) | Atom::Min(a, b) | Atom::Max(a, b) => 1 + size(a) + size(b),
             Atom::SelectEq(parts) => 1 + parts.iter().map(size).sum::<usize>(),
         })
         .sum()
@@ -201,14 +197,7 @@ mod tests {
     #[test]
     fn extremes_evaluate_as_on_numbers() {
         let m = Dim::symbol("M");
-        let all = [
-            n(),
-            m.clone(),
-            2.into(),
-            n().min(m.clone()),
-            n().max(2.into()),
-            n() + 1.into(),
-        ];
+        let all = [n(), m.clone(), 2.into(), n().min(m.clone()), n().max(2.into()), n() + 1.into()];
         for a in &all {
             for b in &all {
                 for (x, y) in [(1, 1), (1, 4), (3, 2), (2, 5)] {
@@ -216,16 +205,8 @@ mod tests {
                         let value = |s: &Symbol| Some(if s.name() == "N" { x } else { y });
                         dim.eval(&value).unwrap()
                     };
-                    assert_eq!(
-                        at(&a.clone().max(b.clone())),
-                        at(a).max(at(b)),
-                        "max({a}, {b})"
-                    );
-                    assert_eq!(
-                        at(&a.clone().min(b.clone())),
-                        at(a).min(at(b)),
-                        "min({a}, {b})"
-                    );
+                    assert_eq!(at(&a.clone().max(b.clone())), at(a).max(at(b)), "max({a}, {b})");
+                    assert_eq!(at(&a.clone().min(b.clone())), at(a).min(at(b)), "min({a}, {b})");
                 }
             }
         }

@@ -21,11 +21,7 @@ impl fmt::Display for Dim {
                 write!(f, "{}{atom}", if at > 0 { "*" } else { "" })?;
             }
         }
-        if constant != 0 {
-            write!(f, "{constant:+}")
-        } else {
-            Ok(())
-        }
+        if constant != 0 { write!(f, "{constant:+}") } else { Ok(()) }
     }
 }
 
@@ -59,10 +55,7 @@ pub struct DimSyntaxError(String);
 impl std::str::FromStr for Dim {
     type Err = DimSyntaxError;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let mut parser = Parser {
-            rest: s.trim(),
-            depth: 0,
-        };
+        let mut parser = Parser { rest: s.trim(), depth: 0 };
         match parser.sum() {
             Some(dim) if parser.rest.trim().is_empty() => Ok(dim),
             _ => Err(DimSyntaxError(s.into())),
@@ -95,11 +88,7 @@ impl<'a> Parser<'a> {
         if self.depth > MAX_DEPTH {
             return None;
         }
-        let mut sum = if self.eat("-") {
-            -self.product()?
-        } else {
-            self.product()?
-        };
+        let mut sum = if self.eat("-") { -self.product()? } else { self.product()? };
         loop {
             if self.eat("+") {
                 sum = sum + self.product()?;
@@ -122,10 +111,7 @@ impl<'a> Parser<'a> {
 
     fn word(&mut self) -> &'a str {
         self.rest = self.rest.trim_start();
-        let end = self
-            .rest
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .unwrap_or(self.rest.len());
+        let end = self.rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest;
         word
@@ -177,39 +163,21 @@ mod tests {
 
     #[test]
     fn text_round_trips() {
-        for text in [
-            "4",
-            "N",
-            "2*N+1",
-            "N*M-3",
-            "floordiv(N+3,4)",
-            "mod(N,2)",
-            "min(3,N)",
-            "select(N,1,M,N)",
-            "-N",
-        ] {
+        for text in ["4", "N", "2*N+1", "N*M-3", "floordiv(N+3,4)", "mod(N,2)", "min(3,N)", "select(N,1,M,N)", "-N"] {
             let dim: Dim = text.parse().unwrap();
-            assert_eq!(
-                dim.to_string().parse::<Dim>().unwrap(),
-                dim,
-                "{text} -> {dim}"
-            );
+            assert_eq!(dim.to_string().parse::<Dim>().unwrap(), dim, "{text} -> {dim}");
         }
-        for bad in [
-            "",
-            "N+",
-            "f(N)",
-            "3x",
-            "((((",
-            "min(1)",
-            "99999999999999999999",
-        ] {
+        for bad in ["", "N+", "f(N)", "3x", "((((", "min(1)", "99999999999999999999"] {
             assert!(bad.parse::<Dim>().is_err(), "{bad}");
         }
         assert!("(".repeat(100_000).parse::<Dim>().is_err());
         // The smallest integer has no opposite.
         let least = "-9223372036854775807-1";
-        for text in [format!("floordiv({least},-1)"), format!("mod({least},-1)"), "floordiv(-9223372036854775807*N-N,-N)".into()] {
+        for text in [
+            format!("floordiv({least},-1)"),
+            format!("mod({least},-1)"),
+            "floordiv(-9223372036854775807*N-N,-N)".into(),
+        ] {
             assert!(text.parse::<Dim>().is_ok(), "{text}");
         }
     }
@@ -219,12 +187,7 @@ mod tests {
         let (n, m) = (Dim::symbol("N"), Dim::symbol("M"));
         assert_eq!(n.clone() * m.clone() - m.clone() * n.clone(), Dim::from(0));
         assert_eq!((n.clone() * m.clone()).floor_div(m.clone()), n);
-        assert_eq!(
-            (n.clone() * 4.into() + 6.into())
-                .floor_div(4.into())
-                .to_string(),
-            "N+1"
-        );
+        assert_eq!((n.clone() * 4.into() + 6.into()).floor_div(4.into()).to_string(), "N+1");
         let lookup = |s: &Symbol| Some(if s.name() == "N" { -7 } else { 3 });
         assert_eq!(n.clone().floor_div(2.into()).eval(&lookup), Some(-4));
         assert_eq!(n.clone().modulo(4.into()).eval(&lookup), Some(1));

@@ -36,8 +36,8 @@ impl DType {
     pub const ALL: [DType; 23] = {
         use DType::*;
         [
-            Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64, F8E4M3FN, F8E4M3FNUZ,
-            F8E5M2, F8E5M2FNUZ, F8E8M0, F4E2M1, I4, U4, I2, U2,
+            Bool, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64, F8E4M3FN, F8E4M3FNUZ, F8E5M2, F8E5M2FNUZ,
+            F8E8M0, F4E2M1, I4, U4, I2, U2,
         ]
     };
 
@@ -78,8 +78,7 @@ impl DType {
             I16 | U16 | F16 | BF16 => 2,
             I32 | U32 | F32 => 4,
             I64 | U64 | F64 => 8,
-            Bool | I8 | U8 | F8E4M3FN | F8E4M3FNUZ | F8E5M2 | F8E5M2FNUZ | F8E8M0 | F4E2M1 | I4
-            | U4 | I2 | U2 => 1,
+            Bool | I8 | U8 | F8E4M3FN | F8E4M3FNUZ | F8E5M2 | F8E5M2FNUZ | F8E8M0 | F4E2M1 | I4 | U4 | I2 | U2 => 1,
         }
     }
 
@@ -103,10 +102,7 @@ impl DType {
     /// Floating-point formats of at most eight bits, which have storage and casts but no arithmetic of their own.
     pub fn is_tiny_float(self) -> bool {
         use DType::*;
-        matches!(
-            self,
-            F8E4M3FN | F8E4M3FNUZ | F8E5M2 | F8E5M2FNUZ | F8E8M0 | F4E2M1
-        )
+        matches!(self, F8E4M3FN | F8E4M3FNUZ | F8E5M2 | F8E5M2FNUZ | F8E8M0 | F4E2M1)
     }
 
     /// Signed or unsigned integers; `bool` is not one.
@@ -153,9 +149,6 @@ pub struct UnknownDType(String);
 impl std::str::FromStr for DType {
     type Err = UnknownDType;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        DType::ALL
-            .into_iter()
-            .find(|ty| ty.name() == s)
-            .ok_or_else(|| UnknownDType(s.into()))
+        DType::ALL.into_iter().find(|ty| ty.name() == s).ok_or_else(|| UnknownDType(s.into()))
     }
 }

@@ -9,9 +9,7 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TensorError {
     /// The bytes do not match the shape.
-    #[error(
-        "{actual} bytes do not fill a tensor of type {dtype} and shape {shape:?}, which takes {expected}"
-    )]
+    #[error("{actual} bytes do not fill a tensor of type {dtype} and shape {shape:?}, which takes {expected}")]
     Length {
         /// Element type.
         dtype: DType,
@@ -58,12 +56,7 @@ impl Tensor {
     pub fn from_bytes(dtype: DType, shape: Vec<usize>, data: Bytes) -> Result<Self, TensorError> {
         let expected = byte_len(dtype, &shape)?;
         if expected != data.len() {
-            return Err(TensorError::Length {
-                dtype,
-                shape,
-                expected,
-                actual: data.len(),
-            });
+            return Err(TensorError::Length { dtype, shape, expected, actual: data.len() });
         }
         Ok(Tensor { dtype, shape, data })
     }
@@ -73,16 +66,8 @@ impl Tensor {
     /// # Panics
     /// If the number of values is not the product of the shape.
     pub fn from_vec<T: Element>(shape: Vec<usize>, values: Vec<T>) -> Self {
-        assert_eq!(
-            values.len(),
-            shape.iter().product::<usize>(),
-            "values do not fill the shape {shape:?}"
-        );
-        Tensor {
-            dtype: T::DTYPE,
-            shape,
-            data: aligned(bytemuck::cast_slice(&values)),
-        }
+        assert_eq!(values.len(), shape.iter().product::<usize>(), "values do not fill the shape {shape:?}");
+        Tensor { dtype: T::DTYPE, shape, data: aligned(bytemuck::cast_slice(&values)) }
     }
 
     /// A boolean tensor.
@@ -90,27 +75,15 @@ impl Tensor {
     /// # Panics
     /// If the number of values is not the product of the shape.
     pub fn from_bools(shape: Vec<usize>, values: &[bool]) -> Self {
-        assert_eq!(
-            values.len(),
-            shape.iter().product::<usize>(),
-            "values do not fill the shape {shape:?}"
-        );
-        Tensor {
-            dtype: DType::Bool,
-            shape,
-            data: values.iter().map(|b| u8::from(*b)).collect(),
-        }
+        assert_eq!(values.len(), shape.iter().product::<usize>(), "values do not fill the shape {shape:?}");
+        Tensor { dtype: DType::Bool, shape, data: values.iter().map(|b| u8::from(*b)).collect() }
     }
 
     /// A tensor whose elements come from a function of the flat index.
     ///
     /// # Panics
     /// If the shape's byte size overflows.
-    pub fn build(
-        dtype: DType,
-        shape: Vec<usize>,
-        mut element: impl FnMut(usize) -> Scalar,
-    ) -> Self {
+    pub fn build(dtype: DType, shape: Vec<usize>, mut element: impl FnMut(usize) -> Scalar) -> Self {
         let n: usize = shape.iter().product();
         let size = dtype.size();
         let mut data = vec![0u64; (n * size).div_ceil(8)];
@@ -118,11 +91,7 @@ impl Tensor {
         for (idx, chunk) in bytes[..n * size].chunks_exact_mut(size).enumerate() {
             element(idx).store(dtype, chunk);
         }
-        Tensor {
-            dtype,
-            shape,
-            data: owned(data, n * size),
-        }
+        Tensor { dtype, shape, data: owned(data, n * size) }
     }
 
     /// A tensor of one repeated element.
@@ -167,10 +136,7 @@ impl Tensor {
 
     /// The type, with constant dimensions.
     pub fn ty(&self) -> TensorType {
-        TensorType {
-            dtype: self.dtype,
-            shape: self.shape.iter().map(|d| Dim::from(*d)).collect(),
-        }
+        TensorType { dtype: self.dtype, shape: self.shape.iter().map(|d| Dim::from(*d)).collect() }
     }
 
     /// The elements as Rust values; copied only where the bytes are misaligned.
@@ -188,12 +154,7 @@ impl Tensor {
             Ok(slice) => Cow::Borrowed(slice),
             Err(_) => {
                 let size = size_of::<T>();
-                Cow::Owned(
-                    self.data
-                        .chunks_exact(size)
-                        .map(bytemuck::pod_read_unaligned)
-                        .collect(),
-                )
+                Cow::Owned(self.data.chunks_exact(size).map(bytemuck::pod_read_unaligned).collect())
             }
         }
     }
@@ -209,9 +170,7 @@ impl Tensor {
 
     /// Every element, in order.
     pub fn iter(&self) -> impl Iterator<Item = Scalar> + '_ {
-        self.data
-            .chunks_exact(self.dtype.size())
-            .map(|chunk| Scalar::load(self.dtype, chunk))
+        self.data.chunks_exact(self.dtype.size()).map(|chunk| Scalar::load(self.dtype, chunk))
     }
 
     /// The elements as 64-bit integers, for shapes and axes.

@@ -34,18 +34,12 @@ pub struct TensorType {
 impl TensorType {
     /// A type from its parts.
     pub fn new(dtype: DType, shape: impl IntoIterator<Item = impl Into<Dim>>) -> Self {
-        TensorType {
-            dtype,
-            shape: shape.into_iter().map(Into::into).collect(),
-        }
+        TensorType { dtype, shape: shape.into_iter().map(Into::into).collect() }
     }
 
     /// A rank-0 type.
     pub fn scalar(dtype: DType) -> Self {
-        TensorType {
-            dtype,
-            shape: Vec::new(),
-        }
+        TensorType { dtype, shape: Vec::new() }
     }
 
     /// Number of axes.
@@ -55,9 +49,7 @@ impl TensorType {
 
     /// The number of elements as an expression.
     pub fn num_elements(&self) -> Dim {
-        self.shape
-            .iter()
-            .fold(Dim::from(1), |acc, dim| acc * dim.clone())
+        self.shape.iter().fold(Dim::from(1), |acc, dim| acc * dim.clone())
     }
 
     /// The number of elements, if no dimension is symbolic and memory could hold that many bytes of them.
@@ -70,10 +62,7 @@ impl TensorType {
 
     /// The shape as numbers, if no dimension is symbolic.
     pub fn static_shape(&self) -> Option<Vec<usize>> {
-        self.shape
-            .iter()
-            .map(|dim| dim.as_const().and_then(|d| usize::try_from(d).ok()))
-            .collect()
+        self.shape.iter().map(|dim| dim.as_const().and_then(|d| usize::try_from(d).ok())).collect()
     }
 }
 

@@ -82,11 +82,7 @@ impl Scalar {
                 other => other.as_int(),
             };
             let wrapped = v & ((1i128 << bits) - 1);
-            if dtype.is_signed_int() && wrapped >> (bits - 1) != 0 {
-                wrapped - (1i128 << bits)
-            } else {
-                wrapped
-            }
+            if dtype.is_signed_int() && wrapped >> (bits - 1) != 0 { wrapped - (1i128 << bits) } else { wrapped }
         };
         match dtype {
             DType::Bool => out[0] = u8::from(self.as_bool()),
@@ -129,12 +125,7 @@ fn tiny_format(dtype: DType) -> TinyFormat {
         DType::F8E5M2FNUZ => (5, 2, 16, 57344.0),
         _ => (2, 1, 1, 6.0),
     };
-    TinyFormat {
-        mantissa,
-        exponent,
-        bias,
-        max,
-    }
+    TinyFormat { mantissa, exponent, bias, max }
 }
 
 /// The value of a tiny float's code. Codes: OCP 8-bit floating point specification 1.0, OCP MX 1.0, and the FNUZ variants of ONNX.
@@ -151,11 +142,7 @@ pub(crate) fn decode_tiny(dtype: DType, code: u8) -> f64 {
         _ => {}
     }
     let format = tiny_format(dtype);
-    let sign = if code >> (format.mantissa + format.exponent) & 1 == 1 {
-        -1.0
-    } else {
-        1.0
-    };
+    let sign = if code >> (format.mantissa + format.exponent) & 1 == 1 { -1.0 } else { 1.0 };
     let mantissa = f64::from(code & ((1 << format.mantissa) - 1)) / f64::from(1 << format.mantissa);
     let exponent = i32::from(code >> format.mantissa & ((1 << format.exponent) - 1));
     let magnitude = match exponent {
@@ -184,12 +171,8 @@ pub(crate) fn encode_tiny(dtype: DType, v: f64, saturate: bool) -> u8 {
     if v.is_nan() {
         return if dtype == DType::F4E2M1 { 0x07 } else { nan };
     }
-    let max_code = (0..sign_bit)
-        .rev()
-        .find(|c| decode_tiny(dtype, *c) == format.max)
-        .unwrap_or(sign_bit - 1);
-    let step_at =
-        |x: f64| (x.abs().log2().floor() as i32).max(1 - format.bias) - format.mantissa as i32;
+    let max_code = (0..sign_bit).rev().find(|c| decode_tiny(dtype, *c) == format.max).unwrap_or(sign_bit - 1);
+    let step_at = |x: f64| (x.abs().log2().floor() as i32).max(1 - format.bias) - format.mantissa as i32;
     let magnitude = v.abs();
     let rounded = if magnitude == 0.0 || magnitude.is_infinite() {
         magnitude
@@ -207,9 +190,7 @@ pub(crate) fn encode_tiny(dtype: DType, v: f64, saturate: bool) -> u8 {
     if rounded == 0.0 && unsigned_zero {
         return 0;
     }
-    let code = (0..=max_code)
-        .find(|c| decode_tiny(dtype, *c) == rounded)
-        .unwrap_or(0);
+    let code = (0..=max_code).find(|c| decode_tiny(dtype, *c) == rounded).unwrap_or(0);
     code | sign
 }
 
@@ -221,11 +202,7 @@ fn encode_e8m0(v: f64) -> u8 {
     let rounded = if exponent.is_finite() {
         let low = exponent.floor();
         // Halfway between two powers of two the significand is 1.5; it rounds up from there.
-        if v.abs() / low.exp2() >= 1.5 {
-            low + 1.0
-        } else {
-            low
-        }
+        if v.abs() / low.exp2() >= 1.5 { low + 1.0 } else { low }
     } else {
         exponent
     };
@@ -250,18 +227,11 @@ mod tests {
             for code in 0..n_codes {
                 let v = decode_tiny(dtype, code as u8);
                 if v.is_finite() {
-                    assert_eq!(
-                        decode_tiny(dtype, encode_tiny(dtype, v, true)),
-                        v,
-                        "{dtype} {code:#x}"
-                    );
+                    assert_eq!(decode_tiny(dtype, encode_tiny(dtype, v, true)), v, "{dtype} {code:#x}");
                 }
             }
         }
-        assert_eq!(
-            decode_tiny(DType::F8E4M3FN, encode_tiny(DType::F8E4M3FN, 1e9, true)),
-            448.0
-        );
+        assert_eq!(decode_tiny(DType::F8E4M3FN, encode_tiny(DType::F8E4M3FN, 1e9, true)), 448.0);
         assert!(decode_tiny(DType::F8E4M3FN, encode_tiny(DType::F8E4M3FN, 1e9, false)).is_nan());
     }
 

@@ -33,9 +33,7 @@ use tensor::Tensor;
 
 /// The folder of a small model that is kept in the repository.
 pub fn small(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../models/small")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/small").join(name)
 }
 
 /// The names of all small models.
@@ -43,12 +41,9 @@ pub fn small(name: &str) -> PathBuf {
 /// # Panics
 /// If they cannot be listed.
 pub fn all_small() -> Vec<String> {
-    let entries =
-        std::fs::read_dir(small("")).expect("the small models are part of the repository");
-    let mut names: Vec<String> = entries
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
+    let entries = std::fs::read_dir(small("")).expect("the small models are part of the repository");
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
 }
@@ -67,26 +62,15 @@ pub struct DataSet {
 /// # Panics
 /// If a file cannot be read.
 pub fn data_sets(case: &Path) -> Vec<DataSet> {
-    let folders = (0..)
-        .map(|at| case.join(format!("test_data_set_{at}")))
-        .take_while(|folder| folder.is_dir());
-    folders
-        .map(|folder| DataSet {
-            inputs: tensors(&folder, "input"),
-            outputs: tensors(&folder, "output"),
-        })
-        .collect()
+    let folders = (0..).map(|at| case.join(format!("test_data_set_{at}"))).take_while(|folder| folder.is_dir());
+    folders.map(|folder| DataSet { inputs: tensors(&folder, "input"), outputs: tensors(&folder, "output") }).collect()
 }
 
 fn tensors(folder: &Path, kind: &str) -> Vec<Tensor> {
-    let paths = (0..)
-        .map(|at| folder.join(format!("{kind}_{at}.pb")))
-        .take_while(|path| path.exists());
+    let paths = (0..).map(|at| folder.join(format!("{kind}_{at}.pb"))).take_while(|path| path.exists());
     let read = |path: PathBuf| {
         let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        import_onnx::tensor_from_pb(Bytes::from(bytes))
-            .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-            .1
+        import_onnx::tensor_from_pb(Bytes::from(bytes)).unwrap_or_else(|e| panic!("{}: {e}", path.display())).1
     };
     paths.map(read).collect()
 }
@@ -99,16 +83,11 @@ fn tensors(folder: &Path, kind: &str) -> Vec<Tensor> {
 pub fn assert_close(got: &[Tensor], want: &[Tensor]) {
     assert_eq!(got.len(), want.len(), "number of outputs");
     for (at, (got, want)) in got.iter().zip(want).enumerate() {
-        assert_eq!(
-            (got.dtype(), got.shape()),
-            (want.dtype(), want.shape()),
-            "output {at}"
-        );
+        assert_eq!((got.dtype(), got.shape()), (want.dtype(), want.shape()), "output {at}");
         for (idx, (a, b)) in got.iter().zip(want.iter()).enumerate() {
             let (x, y) = (a.as_f64(), b.as_f64());
             let is_close = a == b
-                || (want.dtype().is_float()
-                    && ((x - y).abs() <= 1e-4 + 1e-3 * y.abs() || x.is_nan() && y.is_nan()));
+                || (want.dtype().is_float() && ((x - y).abs() <= 1e-4 + 1e-3 * y.abs() || x.is_nan() && y.is_nan()));
             assert!(is_close, "output {at}, element {idx}: {a:?}, not {b:?}");
         }
     }

@@ -78,10 +78,7 @@ pub(crate) struct CompileArgs {
 impl CompileArgs {
     /// Options without inputs.
     pub(crate) fn options(&self) -> Options {
-        let mut options = Options {
-            dump_dir: self.dump_dir.clone(),
-            ..Options::default()
-        };
+        let mut options = Options { dump_dir: self.dump_dir.clone(), ..Options::default() };
         if let Some(numerics) = self.numerics {
             options.numerics = numerics;
         }
@@ -144,19 +141,10 @@ impl std::str::FromStr for DimSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is not NAME=N or NAME=A..B with sizes that are not negative");
-        let size = |text: &str| {
-            text.parse::<i64>()
-                .ok()
-                .filter(|n| *n >= 0)
-                .ok_or_else(wrong)
-        };
+        let wrong = || format!("`{text}` is not NAME=N or NAME=A..B with sizes that are not negative");
+        let size = |text: &str| text.parse::<i64>().ok().filter(|n| *n >= 0).ok_or_else(wrong);
         // Names may contain `=`, numbers never do.
-        let (name, value) = text
-            .rsplit_once('=')
-            .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(wrong)?;
+        let (name, value) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
         let value = match value.split_once("..") {
             None => DimValue::Fixed(size(value)?),
             Some((from, to)) => {
@@ -164,17 +152,10 @@ impl std::str::FromStr for DimSpec {
                 if from > to {
                     return Err(wrong());
                 }
-                if from == to {
-                    DimValue::Fixed(from)
-                } else {
-                    DimValue::Range(from, to)
-                }
+                if from == to { DimValue::Fixed(from) } else { DimValue::Range(from, to) }
             }
         };
-        Ok(DimSpec {
-            name: name.into(),
-            value,
-        })
+        Ok(DimSpec { name: name.into(), value })
     }
 }
 
@@ -186,10 +167,7 @@ pub(crate) fn parse_target(text: &str) -> Result<Target, String> {
 /// A phase by its name.
 pub(crate) fn parse_phase(text: &str) -> Result<Phase, String> {
     let known = || Phase::ALL.map(Phase::name).join(", ");
-    Phase::ALL
-        .into_iter()
-        .find(|phase| phase.name() == text)
-        .ok_or_else(|| format!("a phase is one of {}", known()))
+    Phase::ALL.into_iter().find(|phase| phase.name() == text).ok_or_else(|| format!("a phase is one of {}", known()))
 }
 
 fn parse_numerics(text: &str) -> Result<rewrite::Contract, String> {
@@ -210,10 +188,7 @@ mod tests {
     fn dimensions() {
         let parse = |text: &str| text.parse::<DimSpec>().map(|dim| (dim.name, dim.value));
         assert_eq!(parse("N=4"), Ok(("N".into(), DimValue::Fixed(4))));
-        assert_eq!(
-            parse("a=b=1..64"),
-            Ok(("a=b".into(), DimValue::Range(1, 64)))
-        );
+        assert_eq!(parse("a=b=1..64"), Ok(("a=b".into(), DimValue::Range(1, 64))));
         assert_eq!(parse("N=3..3"), Ok(("N".into(), DimValue::Fixed(3))));
         for bad in ["N", "N=", "=4", "N=-1", "N=4..1", "N=1..", "N=x"] {
             assert!(parse(bad).is_err(), "{bad}");
@@ -223,11 +198,7 @@ mod tests {
     #[test]
     fn phases_and_targets() {
         assert_eq!(parse_phase("optimize"), Ok(Phase::Optimize));
-        assert!(
-            parse_phase("link")
-                .unwrap_err()
-                .contains("import, canonicalize")
-        );
+        assert!(parse_phase("link").unwrap_err().contains("import, canonicalize"));
         assert!(parse_target("nvptx:sm_90a").is_ok() && parse_target("host").is_ok());
         assert!(parse_target("nvptx:sm_1").is_err());
     }

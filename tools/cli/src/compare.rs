@@ -39,10 +39,7 @@ impl Tolerance {
     /// The same for whole models and operators of a type: ONNX's own runner allows two units in the last place of bfloat16.
     pub(crate) fn of_suite(self, dtype: DType) -> Tolerance {
         match dtype {
-            DType::BF16 => Tolerance {
-                rtol: self.rtol.max(1.0 / 64.0),
-                ..self
-            },
+            DType::BF16 => Tolerance { rtol: self.rtol.max(1.0 / 64.0), ..self },
             _ => self,
         }
     }
@@ -67,13 +64,7 @@ pub(crate) fn compare(got: &Tensor, want: &Tensor, tolerance: Tolerance) -> Verd
     if got.bytes() == want.bytes() {
         return Verdict::Equal;
     }
-    let mut difference = Difference {
-        wrong: 0,
-        first: 0,
-        absolute: 0.0,
-        relative: 0.0,
-        ulp: is_float.then_some(0),
-    };
+    let mut difference = Difference { wrong: 0, first: 0, absolute: 0.0, relative: 0.0, ulp: is_float.then_some(0) };
     for (at, (a, b)) in got.iter().zip(want.iter()).enumerate() {
         if !tolerance.admits(a, b, is_float) {
             if difference.wrong == 0 {
@@ -83,11 +74,7 @@ pub(crate) fn compare(got: &Tensor, want: &Tensor, tolerance: Tolerance) -> Verd
         }
         difference.widen(a, b, dtype);
     }
-    if difference.wrong == 0 {
-        Verdict::Equal
-    } else {
-        Verdict::Differs(difference)
-    }
+    if difference.wrong == 0 { Verdict::Equal } else { Verdict::Differs(difference) }
 }
 
 impl Difference {
@@ -156,21 +143,14 @@ fn ordered(value: Scalar, dtype: DType) -> i64 {
     let bits = u64::from_le_bytes(bytes);
     let sign = 1u64 << (dtype.bits() - 1);
     let magnitude = (bits & (sign - 1)) as i64;
-    if bits & sign == 0 {
-        magnitude
-    } else {
-        -magnitude
-    }
+    if bits & sign == 0 { magnitude } else { -magnitude }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const STRICT: Tolerance = Tolerance {
-        rtol: 0.0,
-        atol: 0.0,
-    };
+    const STRICT: Tolerance = Tolerance { rtol: 0.0, atol: 0.0 };
 
     fn floats(values: &[f32]) -> Tensor {
         Tensor::from_vec(vec![values.len()], values.to_vec())
@@ -186,86 +166,36 @@ mod tests {
     #[test]
     fn special_values() {
         let all = floats(&[f32::NAN, f32::INFINITY, -0.0]);
-        assert_eq!(
-            compare(&all, &floats(&[-f32::NAN, f32::INFINITY, 0.0]), STRICT),
-            Verdict::Equal
-        );
-        let difference = differs(
-            &floats(&[1.0, f32::NAN]),
-            &floats(&[1.0, 2.0]),
-            Tolerance {
-                rtol: 1.0,
-                atol: 1.0,
-            },
-        );
+        assert_eq!(compare(&all, &floats(&[-f32::NAN, f32::INFINITY, 0.0]), STRICT), Verdict::Equal);
+        let difference = differs(&floats(&[1.0, f32::NAN]), &floats(&[1.0, 2.0]), Tolerance { rtol: 1.0, atol: 1.0 });
         assert_eq!((difference.wrong, difference.first), (1, 1));
-        assert_eq!(
-            differs(
-                &floats(&[f32::INFINITY]),
-                &floats(&[f32::NEG_INFINITY]),
-                STRICT
-            )
-            .wrong,
-            1
-        );
+        assert_eq!(differs(&floats(&[f32::INFINITY]), &floats(&[f32::NEG_INFINITY]), STRICT).wrong, 1);
     }
 
     #[test]
     fn tolerance_is_relative_to_the_expected_value() {
-        let tolerance = Tolerance {
-            rtol: 1e-3,
-            atol: 1e-4,
-        };
-        assert_eq!(
-            compare(&floats(&[1000.9]), &floats(&[1000.0]), tolerance),
-            Verdict::Equal
-        );
+        let tolerance = Tolerance { rtol: 1e-3, atol: 1e-4 };
+        assert_eq!(compare(&floats(&[1000.9]), &floats(&[1000.0]), tolerance), Verdict::Equal);
         let difference = differs(&floats(&[1001.2]), &floats(&[1000.0]), tolerance);
-        assert!(
-            (difference.relative - 1.2e-3).abs() < 1e-5,
-            "{difference:?}"
-        );
+        assert!((difference.relative - 1.2e-3).abs() < 1e-5, "{difference:?}");
     }
 
     #[test]
     fn units_in_the_last_place() {
         let next = f32::from_bits(1.0f32.to_bits() + 3);
-        assert_eq!(
-            differs(&floats(&[next]), &floats(&[1.0]), STRICT).ulp,
-            Some(3)
-        );
+        assert_eq!(differs(&floats(&[next]), &floats(&[1.0]), STRICT).ulp, Some(3));
         let tiny = f32::from_bits(2);
-        assert_eq!(
-            differs(&floats(&[tiny]), &floats(&[-tiny]), STRICT).ulp,
-            Some(4)
-        );
+        assert_eq!(differs(&floats(&[tiny]), &floats(&[-tiny]), STRICT).ulp, Some(4));
         let half = |v: f64| Tensor::scalar(DType::F16, Scalar::Float(v));
-        assert_eq!(
-            differs(&half(1.0), &half(1.0 + 1.0 / 1024.0), STRICT).ulp,
-            Some(1)
-        );
+        assert_eq!(differs(&half(1.0), &half(1.0 + 1.0 / 1024.0), STRICT).ulp, Some(1));
     }
 
     #[test]
     fn integers_and_types() {
         let ints = |values: &[i64]| Tensor::from_vec(vec![1, values.len()], values.to_vec());
-        let difference = differs(
-            &ints(&[1, 5]),
-            &ints(&[1, 4]),
-            Tolerance {
-                rtol: 9.0,
-                atol: 9.0,
-            },
-        );
+        let difference = differs(&ints(&[1, 5]), &ints(&[1, 4]), Tolerance { rtol: 9.0, atol: 9.0 });
         assert_eq!(difference.ulp, None);
-        assert!(
-            difference
-                .describe(&ints(&[1, 5]), &ints(&[1, 4]))
-                .contains("first at [0, 1]: 5, not 4")
-        );
-        assert!(matches!(
-            compare(&ints(&[1]), &floats(&[1.0]), STRICT),
-            Verdict::Type(_)
-        ));
+        assert!(difference.describe(&ints(&[1, 5]), &ints(&[1, 4])).contains("first at [0, 1]: 5, not 4"));
+        assert!(matches!(compare(&ints(&[1]), &floats(&[1.0]), STRICT), Verdict::Type(_)));
     }
 }

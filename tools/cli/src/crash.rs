@@ -38,12 +38,7 @@ pub(crate) fn install(report: &str) {
     let text = |path: &std::path::Path| CString::new(path.to_string_lossy().into_owned());
     if let (Ok(folder), Ok(file)) = (text(&folder), text(&file)) {
         let report = format!("{report}crash: ").into_bytes();
-        let prepared = Prepared {
-            folder,
-            file,
-            report,
-            message: message.into_bytes(),
-        };
+        let prepared = Prepared { folder, file, report, message: message.into_bytes() };
         if PREPARED.set(prepared).is_ok() {
             catch_signals();
         }
@@ -70,25 +65,12 @@ fn catch_signals() {}
 
 #[cfg(unix)]
 extern "C" fn on_crash(signal: libc::c_int) {
-    if let Some(Prepared {
-        folder,
-        file,
-        report,
-        message,
-    }) = PREPARED.get()
-    {
-        let name = SIGNALS
-            .iter()
-            .find(|(known, _)| *known == signal)
-            .map_or(&b"unknown\n"[..], |(_, name)| name);
+    if let Some(Prepared { folder, file, report, message }) = PREPARED.get() {
+        let name = SIGNALS.iter().find(|(known, _)| *known == signal).map_or(&b"unknown\n"[..], |(_, name)| name);
         // SAFETY: mkdir, open, write and close may be called in a signal handler; the strings end in zero and live for ever.
         unsafe {
             libc::mkdir(folder.as_ptr(), 0o777);
-            let out = libc::open(
-                file.as_ptr(),
-                libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC,
-                0o666,
-            );
+            let out = libc::open(file.as_ptr(), libc::O_WRONLY | libc::O_CREAT | libc::O_TRUNC, 0o666);
             if out >= 0 {
                 put(out, report);
                 put(out, name);

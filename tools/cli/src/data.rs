@@ -18,41 +18,26 @@ pub(crate) type Dims = BTreeMap<String, i64>;
 
 /// Reads a file, or says which one could not be read.
 pub(crate) fn read_file(path: &Path) -> Result<Bytes, Failure> {
-    let bytes = std::fs::read(path)
-        .map_err(|e| Failure::Input(format!("cannot read `{}`: {e}", path.display())));
+    let bytes = std::fs::read(path).map_err(|e| Failure::Input(format!("cannot read `{}`: {e}", path.display())));
     bytes.map(Bytes::from)
 }
 
 /// The tensor in a `.pb` file, as ONNX's test data has them; with its name, which may be empty.
 pub(crate) fn read_pb(path: &Path) -> Result<(String, Tensor), Failure> {
-    import_onnx::tensor_from_pb(read_file(path)?)
-        .map_err(|e| Failure::Input(format!("`{}`: {e}", path.display())))
+    import_onnx::tensor_from_pb(read_file(path)?).map_err(|e| Failure::Input(format!("`{}`: {e}", path.display())))
 }
 
 /// Reads the given files.
-pub(crate) fn from_files(
-    signatures: &[Signature],
-    specs: &[InputSpec],
-) -> Result<Tensors, Failure> {
-    let is_pb = |spec: &&InputSpec| {
-        spec.path
-            .extension()
-            .is_some_and(|extension| extension == "pb")
-    };
+pub(crate) fn from_files(signatures: &[Signature], specs: &[InputSpec]) -> Result<Tensors, Failure> {
+    let is_pb = |spec: &&InputSpec| spec.path.extension().is_some_and(|extension| extension == "pb");
     let others: Vec<InputSpec> = specs.iter().filter(|spec| !is_pb(spec)).cloned().collect();
     let mut tensors = inputs::from_files(signatures, &others)?;
     for spec in specs.iter().filter(is_pb) {
         let (own, tensor) = read_pb(&spec.path)?;
         let name = spec.name.clone().unwrap_or(own);
         if !signatures.iter().any(|signature| signature.name == name) {
-            let known: Vec<&str> = signatures
-                .iter()
-                .map(|signature| signature.name.as_str())
-                .collect();
-            return Err(Failure::Input(format!(
-                "the model has no input `{name}`; it takes {}",
-                known.join(", ")
-            )));
+            let known: Vec<&str> = signatures.iter().map(|signature| signature.name.as_str()).collect();
+            return Err(Failure::Input(format!("the model has no input `{name}`; it takes {}", known.join(", "))));
         }
         tensors.insert(name, tensor);
     }
@@ -73,10 +58,7 @@ pub(crate) fn for_model(
     };
     let mut signatures: Vec<Signature> = ports.iter().map(signature).collect();
     let mut tensors = from_files(&signatures, &given.inputs)?;
-    let mut dims: Dims = compile
-        .fixed_dims()
-        .map(|(name, value)| (name.to_string(), value))
-        .collect();
+    let mut dims: Dims = compile.fixed_dims().map(|(name, value)| (name.to_string(), value)).collect();
     for port in ports {
         if let Some(tensor) = tensors.get(&port.name) {
             bind(port, tensor, &mut dims)?;
@@ -88,16 +70,10 @@ pub(crate) fn for_model(
                 continue;
             }
             let Some(shape) = &port.shape else {
-                let why = format!(
-                    "the model does not say how many axes input `{}` has; give it by --input",
-                    port.name
-                );
+                let why = format!("the model does not say how many axes input `{}` has; give it by --input", port.name);
                 return Err(Failure::Input(why));
             };
-            signature.shape = shape
-                .iter()
-                .map(|dim| made_up(dim, &mut dims).to_string())
-                .collect();
+            signature.shape = shape.iter().map(|dim| made_up(dim, &mut dims).to_string()).collect();
         }
         inputs::fill_randomly(&signatures, &mut tensors, seed, &BTreeMap::new())?;
     }
@@ -115,17 +91,10 @@ fn made_up(dim: &ModelDim, dims: &mut Dims) -> i64 {
 /// Checks a tensor against what the model declares of an input, and reads named dimensions off it.
 pub(crate) fn bind(port: &ModelInput, tensor: &Tensor, dims: &mut Dims) -> Result<(), Failure> {
     let wrong_type = port.dtype.is_some_and(|dtype| dtype != tensor.dtype());
-    let wrong_rank = port
-        .shape
-        .as_ref()
-        .is_some_and(|shape| shape.len() != tensor.rank());
+    let wrong_rank = port.shape.as_ref().is_some_and(|shape| shape.len() != tensor.rank());
     if wrong_type || wrong_rank {
         let takes = describe(port);
-        return Err(Failure::Input(format!(
-            "input `{}`: got {}, the model takes {takes}",
-            port.name,
-            tensor.ty()
-        )));
+        return Err(Failure::Input(format!("input `{}`: got {}, the model takes {takes}", port.name, tensor.ty())));
     }
     for (axis, (dim, extent)) in port.shape.iter().flatten().zip(tensor.shape()).enumerate() {
         let extent = *extent as i64;
@@ -148,18 +117,9 @@ pub(crate) fn bind(port: &ModelInput, tensor: &Tensor, dims: &mut Dims) -> Resul
 }
 
 fn describe(port: &ModelInput) -> String {
-    let dtype = port
-        .dtype
-        .map_or("something else than a tensor", DType::name);
+    let dtype = port.dtype.map_or("something else than a tensor", DType::name);
     match &port.shape {
-        Some(shape) => format!(
-            "{dtype}[{}]",
-            shape
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(",")
-        ),
+        Some(shape) => format!("{dtype}[{}]", shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")),
         None => format!("{dtype} of any shape"),
     }
 }
@@ -169,40 +129,21 @@ mod tests {
     use super::*;
 
     fn port(name: &str, shape: &[ModelDim]) -> ModelInput {
-        ModelInput {
-            name: name.into(),
-            dtype: Some(DType::F32),
-            shape: Some(shape.to_vec()),
-        }
+        ModelInput { name: name.into(), dtype: Some(DType::F32), shape: Some(shape.to_vec()) }
     }
 
     #[test]
     fn declared_shapes_bind_names_once() {
         let batch = || ModelDim::Named("batch size".into());
-        let (x, y) = (
-            port("x", &[batch(), ModelDim::Fixed(2)]),
-            port("y", &[batch()]),
-        );
-        let of = |shape: &[usize]| {
-            Tensor::from_vec(shape.to_vec(), vec![0.0f32; shape.iter().product()])
-        };
+        let (x, y) = (port("x", &[batch(), ModelDim::Fixed(2)]), port("y", &[batch()]));
+        let of = |shape: &[usize]| Tensor::from_vec(shape.to_vec(), vec![0.0f32; shape.iter().product()]);
         let mut dims = Dims::new();
         bind(&x, &of(&[3, 2]), &mut dims).unwrap();
         assert_eq!(dims["batch size"], 3);
-        let error = |port: &ModelInput, shape: &[usize], dims: &mut Dims| {
-            bind(port, &of(shape), dims).unwrap_err().to_string()
-        };
-        assert_eq!(
-            error(&y, &[4], &mut dims),
-            "input `y`: axis 0 (`batch size`) is 4, it must be 3"
-        );
-        assert_eq!(
-            error(&x, &[3, 1], &mut dims),
-            "input `x`: axis 1 is 1, it must be 2"
-        );
-        assert_eq!(
-            error(&x, &[3], &mut dims),
-            "input `x`: got f32[3], the model takes f32[batch size,2]"
-        );
+        let error =
+            |port: &ModelInput, shape: &[usize], dims: &mut Dims| bind(port, &of(shape), dims).unwrap_err().to_string();
+        assert_eq!(error(&y, &[4], &mut dims), "input `y`: axis 0 (`batch size`) is 4, it must be 3");
+        assert_eq!(error(&x, &[3, 1], &mut dims), "input `x`: axis 1 is 1, it must be 2");
+        assert_eq!(error(&x, &[3], &mut dims), "input `x`: got f32[3], the model takes f32[batch size,2]");
     }
 }

@@ -44,17 +44,8 @@ impl Failure {
 
     /// The failure that a model's diagnostics amount to: a bad file before a limit before what is not supported.
     pub(crate) fn of_diagnostics(diagnostics: &[Diagnostic]) -> Failure {
-        let text = diagnostics
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n");
-        let errors = || {
-            diagnostics
-                .iter()
-                .filter(|d| d.severity == Severity::Error)
-                .map(|d| d.code)
-        };
+        let text = diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let errors = || diagnostics.iter().filter(|d| d.severity == Severity::Error).map(|d| d.code);
         let is_lacking = |code| matches!(code, Code::Unsupported | Code::NeedsConstant);
         if errors().any(|code| !is_lacking(code) && code != Code::Limit) {
             Failure::Input(text)
@@ -83,9 +74,7 @@ impl From<runtime::Error> for Failure {
     fn from(error: runtime::Error) -> Self {
         use runtime::Error;
         match &error {
-            Error::Artifact(_) | Error::Input(_) | Error::Check(_) => {
-                Failure::Input(error.to_string())
-            }
+            Error::Artifact(_) | Error::Input(_) | Error::Check(_) => Failure::Input(error.to_string()),
             Error::Device(_) => Failure::Device(error.to_string()),
             Error::Program(_) => Failure::Bug(error.to_string()),
         }
@@ -115,10 +104,7 @@ mod tests {
     #[test]
     fn the_gravest_kind_of_diagnostic_decides() {
         let of = |codes: &[Code]| {
-            let all: Vec<_> = codes
-                .iter()
-                .map(|code| Diagnostic::error(*code, Loc::Unknown, "x"))
-                .collect();
+            let all: Vec<_> = codes.iter().map(|code| Diagnostic::error(*code, Loc::Unknown, "x")).collect();
             Failure::of_diagnostics(&all).exit_code()
         };
         assert_eq!(of(&[Code::Unsupported, Code::NeedsConstant]), 4);

@@ -7,11 +7,7 @@
 //! - A device that was asked for and is missing is an error, never a fallback.
 //!
 //! Start reading at `args.rs` (what can be asked for), then any file in `verbs/`; `session.rs` is what several verbs share.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool prints"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 
 mod args;
 mod compare;
@@ -40,9 +36,7 @@ pub fn main() -> ExitCode {
     if !arguments.is_test_worker() {
         crash::install(&reproducer::circumstances());
     }
-    let verb = std::thread::Builder::new()
-        .stack_size(STACK)
-        .spawn(move || guarded(arguments));
+    let verb = std::thread::Builder::new().stack_size(STACK).spawn(move || guarded(arguments));
     let result = match verb.map(std::thread::JoinHandle::join) {
         Ok(Ok(result)) => result,
         // `guarded` catches panics; what is left is a panic while reporting one.

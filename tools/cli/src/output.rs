@@ -19,16 +19,13 @@ pub(crate) fn set_up(arguments: &Arguments) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("TENFOLD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call, as tests make it, keeps the first set-up.
     let _ = log.with_ansi(has_colors()).try_init();
 }
 
 fn has_colors() -> bool {
-    std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Writes a line of the result. A reader that went away ends the command without a word, as it does for other tools.
@@ -53,11 +50,7 @@ pub(crate) fn note(text: impl std::fmt::Display) {
 /// Shows why the command failed.
 pub(crate) fn report(failure: &Failure) {
     let text = failure.to_string();
-    let word = if has_colors() {
-        "\u{1b}[1;31merror\u{1b}[0m"
-    } else {
-        "error"
-    };
+    let word = if has_colors() { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
     match text.strip_prefix("error") {
         // Diagnostics carry the word and a code already.
         Some(rest) => eprintln!("{word}{rest}"),

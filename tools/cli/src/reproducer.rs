@@ -19,15 +19,13 @@ pub(crate) fn catch(command: impl FnOnce() -> Result<(), Failure>) -> Result<(),
         }
     }));
     let result = catch_unwind(AssertUnwindSafe(command));
-    result
-        .unwrap_or_else(|payload| Err(Failure::Bug(format!("panic: {}", payload_text(&*payload)))))
+    result.unwrap_or_else(|payload| Err(Failure::Bug(format!("panic: {}", payload_text(&*payload)))))
 }
 
 /// The message of a panic.
 pub(crate) fn payload_text(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "without a message".into())
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".into())
 }
 
 /// Writes the folder; gives the message for the user, with its path.
@@ -49,17 +47,9 @@ pub(crate) fn write(message: &str) -> String {
 
 /// The version, the command, and the files that it names.
 pub(crate) fn circumstances() -> String {
-    let arguments: Vec<String> = std::env::args_os()
-        .map(|argument| argument.to_string_lossy().into_owned())
-        .collect();
-    let mut text = format!(
-        "tenfold {}\ncommand: {}\n",
-        env!("CARGO_PKG_VERSION"),
-        arguments.join(" ")
-    );
-    let folder = std::env::current_dir()
-        .map(|path| path.display().to_string())
-        .unwrap_or_default();
+    let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let mut text = format!("tenfold {}\ncommand: {}\n", env!("CARGO_PKG_VERSION"), arguments.join(" "));
+    let folder = std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default();
     let _ = writeln!(text, "folder: {folder}");
     for argument in arguments.iter().skip(1) {
         if let Ok(file) = std::fs::metadata(argument)
@@ -81,16 +71,7 @@ fn store(report: &str) -> std::io::Result<PathBuf> {
 
 /// Where the last panic happened, for a report of one line; forgets it.
 pub(crate) fn take_place() -> String {
-    let text = PANIC
-        .lock()
-        .ok()
-        .and_then(|mut slot| slot.take())
-        .unwrap_or_default();
-    let place = text
-        .lines()
-        .next()
-        .and_then(|line| line.strip_prefix("panicked at "));
-    place
-        .map_or("unknown place", |place| place.trim_end_matches(':'))
-        .to_string()
+    let text = PANIC.lock().ok().and_then(|mut slot| slot.take()).unwrap_or_default();
+    let place = text.lines().next().and_then(|line| line.strip_prefix("panicked at "));
+    place.map_or("unknown place", |place| place.trim_end_matches(':')).to_string()
 }

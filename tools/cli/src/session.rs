@@ -32,19 +32,12 @@ pub(crate) struct Session {
 /// Whether a file begins like an artifact, or is named like one.
 pub(crate) fn is_artifact(path: &Path) -> bool {
     let mut magic = [0; artifact::MAGIC.len()];
-    let begins = std::fs::File::open(path)
-        .and_then(|mut file| file.read_exact(&mut magic))
-        .is_ok();
-    path.extension()
-        .is_some_and(|extension| extension == "tenfold")
-        || (begins && magic == artifact::MAGIC)
+    let begins = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok();
+    path.extension().is_some_and(|extension| extension == "tenfold") || (begins && magic == artifact::MAGIC)
 }
 
 /// Opens a device, and tells what to compile for it.
-pub(crate) fn open_device(
-    spec: DeviceSpec,
-    compile: &CompileArgs,
-) -> Result<(Box<dyn Device>, Target), Failure> {
+pub(crate) fn open_device(spec: DeviceSpec, compile: &CompileArgs) -> Result<(Box<dyn Device>, Target), Failure> {
     let target = match spec {
         DeviceSpec::Host => Target::host(),
         DeviceSpec::Cuda(ordinal) => gpu_target(cuda::Cuda::new(ordinal)?.info())?,
@@ -79,10 +72,7 @@ pub(crate) fn prepare(
     let ports = frontend.inputs();
     let (tensors, dims) = data::for_model(&ports, given, compile)?;
     check_complete(&ports, &tensors)?;
-    let mut options = Options {
-        targets: vec![target],
-        ..compile.options()
-    };
+    let mut options = Options { targets: vec![target], ..compile.options() };
     specialise(&mut options, &ports, &tensors, &dims);
     let compiled = compile_with(&frontend, options, &tensors)?;
     let time = start.elapsed();
@@ -90,13 +80,7 @@ pub(crate) fn prepare(
     let start = Instant::now();
     let engine = Engine::from_artifact(Arc::new(compiled.artifact), &*device)?;
     let inputs = order(&engine, &tensors)?;
-    Ok(Session {
-        engine,
-        inputs,
-        report: Some(compiled.report),
-        compile: time,
-        load: start.elapsed(),
-    })
+    Ok(Session { engine, inputs, report: Some(compiled.report), compile: time, load: start.elapsed() })
 }
 
 fn prepare_artifact(
@@ -114,37 +98,22 @@ fn prepare_artifact(
     let load = start.elapsed();
     let mut tensors = data::from_files(engine.inputs(), &given.inputs)?;
     if let Some(seed) = given.random_inputs {
-        let dims: Dims = compile
-            .fixed_dims()
-            .map(|(name, value)| (name.to_string(), value))
-            .collect();
+        let dims: Dims = compile.fixed_dims().map(|(name, value)| (name.to_string(), value)).collect();
         tenfold_run::inputs::fill_randomly(engine.inputs(), &mut tensors, seed, &dims)?;
     }
     let inputs = order(&engine, &tensors)?;
-    Ok(Session {
-        engine,
-        inputs,
-        report: None,
-        compile: Duration::ZERO,
-        load,
-    })
+    Ok(Session { engine, inputs, report: None, compile: Duration::ZERO, load })
 }
 
 /// Tensors by name in the engine's order.
 pub(crate) fn order(engine: &Engine, tensors: &Tensors) -> Result<Vec<Tensor>, Failure> {
-    let named: Vec<(&str, Tensor)> = tensors
-        .iter()
-        .map(|(name, tensor)| (name.as_str(), tensor.clone()))
-        .collect();
+    let named: Vec<(&str, Tensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
     Ok(engine.order_inputs(&named)?)
 }
 
 pub(crate) fn check_complete(ports: &[ModelInput], tensors: &Tensors) -> Result<(), Failure> {
-    let missing: Vec<&str> = ports
-        .iter()
-        .map(|port| port.name.as_str())
-        .filter(|name| !tensors.contains_key(*name))
-        .collect();
+    let missing: Vec<&str> =
+        ports.iter().map(|port| port.name.as_str()).filter(|name| !tensors.contains_key(*name)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -155,16 +124,8 @@ pub(crate) fn check_complete(ports: &[ModelInput], tensors: &Tensors) -> Result<
 }
 
 /// Gives dimensions and shapes the values that they have in the given tensors.
-pub(crate) fn specialise(
-    options: &mut Options,
-    ports: &[ModelInput],
-    tensors: &Tensors,
-    dims: &Dims,
-) {
-    options.dims.extend(
-        dims.iter()
-            .map(|(name, value)| (name.clone(), Dim::from(*value))),
-    );
+pub(crate) fn specialise(options: &mut Options, ports: &[ModelInput], tensors: &Tensors, dims: &Dims) {
+    options.dims.extend(dims.iter().map(|(name, value)| (name.clone(), Dim::from(*value))));
     tell_ranks(options, ports, tensors);
 }
 
@@ -178,11 +139,7 @@ pub(crate) fn tell_ranks(options: &mut Options, ports: &[ModelInput], tensors: &
 }
 
 /// Imports a model; inputs whose values it needs at compile time are frozen to the given ones.
-pub(crate) fn import_with(
-    frontend: &Frontend,
-    options: &mut Options,
-    tensors: &Tensors,
-) -> Result<Imported, Failure> {
+pub(crate) fn import_with(frontend: &Frontend, options: &mut Options, tensors: &Tensors) -> Result<Imported, Failure> {
     for _ in 0..TRIES {
         let needs = match driver::import_model(frontend, options) {
             Ok(imported) => return Ok(imported),
@@ -204,16 +161,8 @@ pub(crate) fn import_with(
 }
 
 /// Compiles a model; inputs whose values it needs at compile time are frozen to the given ones.
-pub(crate) fn compile_with(
-    frontend: &Frontend,
-    mut options: Options,
-    tensors: &Tensors,
-) -> Result<Compiled, Failure> {
+pub(crate) fn compile_with(frontend: &Frontend, mut options: Options, tensors: &Tensors) -> Result<Compiled, Failure> {
     let start = Instant::now();
     let imported = import_with(frontend, &mut options, tensors)?;
-    Ok(driver::compile_imported(
-        imported,
-        start.elapsed(),
-        &options,
-    )?)
+    Ok(driver::compile_imported(imported, start.elapsed(), &options)?)
 }

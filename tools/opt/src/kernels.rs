@@ -46,7 +46,12 @@ fn head(graph: &Graph, kernel: &Kernel) -> String {
     let args: Vec<String> = kernel.args.iter().map(arg).collect();
     let dims: Vec<String> = kernel.dims.iter().map(ToString::to_string).collect();
     let (tasks, scratch) = (&kernel.tasks, &kernel.scratch);
-    format!("// kernel {} ({}), dims [{}], tasks {tasks}, scratch {scratch}\n", kernel.name, args.join(", "), dims.join(", "))
+    format!(
+        "// kernel {} ({}), dims [{}], tasks {tasks}, scratch {scratch}\n",
+        kernel.name,
+        args.join(", "),
+        dims.join(", ")
+    )
 }
 
 pub(crate) fn to_text(kernels: &[Described]) -> String {

@@ -28,7 +28,8 @@ pub(crate) enum Done {
     Text(String),
 }
 
-const FORMS: [(&str, Form); 3] = [("imported", Form::Imported), ("canonical", Form::Canonical), ("optimized", Form::Optimized)];
+const FORMS: [(&str, Form); 3] =
+    [("imported", Form::Imported), ("canonical", Form::Canonical), ("optimized", Form::Optimized)];
 
 impl FromStr for Pass {
     type Err = String;
@@ -85,9 +86,8 @@ pub(crate) fn run(pass: &Pass, graph: Graph, arguments: &Arguments) -> Result<Do
         Pass::Schedule => Ok(plan::to_text(&graph, &schedule::plan(&graph))),
         Pass::LowerHost => kernels::lowered(&graph, host).map(|kernels| kernels::to_text(&kernels)),
         Pass::LowerGpu => kernels::lowered(&graph, Target::Gpu).map(|kernels| kernels::to_text(&kernels)),
-        Pass::CodegenHost => {
-            kernels::lowered(&graph, host).and_then(|kernels| kernels::host_code(&kernels, &arguments.host, arguments.stage))
-        }
+        Pass::CodegenHost => kernels::lowered(&graph, host)
+            .and_then(|kernels| kernels::host_code(&kernels, &arguments.host, arguments.stage)),
         Pass::Ptx(target) => {
             kernels::lowered(&graph, Target::Gpu).and_then(|kernels| kernels::ptx(&kernels, target, arguments.stage))
         }

@@ -37,34 +37,20 @@ pub struct Kept {
 /// The compiled model out of the folder `store`, compiled now if it is not there.
 pub fn obtain(model: &Path, targets: Vec<Target>, store: &Path) -> Result<Kept> {
     let key = key(model, &targets)?;
-    let (file, notes, dumps) = (
-        store.join(format!("{key}.tenfold")),
-        store.join(format!("{key}.json")),
-        store.join(format!("{key}-dumps")),
-    );
+    let (file, notes, dumps) =
+        (store.join(format!("{key}.tenfold")), store.join(format!("{key}.json")), store.join(format!("{key}-dumps")));
     if let Some((artifact, facts)) = load(&file, &notes)
         && dumps.is_dir()
     {
-        return Ok(Kept {
-            artifact,
-            facts,
-            dumps,
-            is_old: true,
-        });
+        return Ok(Kept { artifact, facts, dumps, is_old: true });
     }
     let compiled = compile(model, targets, &dumps)?;
     let facts = facts(&compiled)?;
     std::fs::create_dir_all(store).with_context(|| format!("cannot make {}", store.display()))?;
-    std::fs::write(&notes, serde_json::to_vec(&facts)?)
-        .with_context(|| format!("cannot write {}", notes.display()))?;
+    std::fs::write(&notes, serde_json::to_vec(&facts)?).with_context(|| format!("cannot write {}", notes.display()))?;
     // The artifact comes last: a store with an artifact is complete.
     compiled.artifact.write(&file)?;
-    Ok(Kept {
-        artifact: compiled.artifact,
-        facts,
-        dumps,
-        is_old: false,
-    })
+    Ok(Kept { artifact: compiled.artifact, facts, dumps, is_old: false })
 }
 
 /// What is kept, if all of it can be read; anything else counts as not there.
@@ -78,8 +64,7 @@ fn key(model: &Path, targets: &[Target]) -> Result<String> {
     let mut hasher = blake3::Hasher::new();
     let program = std::env::current_exe().context("no path to this program")?;
     for path in [model, &program] {
-        let bytes =
-            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
         hasher.update(blake3::hash(&bytes).as_bytes());
     }
     targets.iter().for_each(|target| {
@@ -90,18 +75,10 @@ fn key(model: &Path, targets: &[Target]) -> Result<String> {
 }
 
 fn compile(model: &Path, targets: Vec<Target>, dumps: &Path) -> Result<Compiled> {
-    let mut options = Options {
-        targets,
-        dump_dir: Some(dumps.into()),
-        ..Options::default()
-    };
+    let mut options = Options { targets, dump_dir: Some(dumps.into()), ..Options::default() };
     // One picture at a time; the width stays a symbol, so one compile serves all lines.
     let frontend = driver::load_model(model)?;
-    if let Some(Some([ModelDim::Named(name), ..])) = frontend
-        .inputs()
-        .first()
-        .map(|input| input.shape.as_deref())
-    {
+    if let Some(Some([ModelDim::Named(name), ..])) = frontend.inputs().first().map(|input| input.shape.as_deref()) {
         options.dims.insert(name.clone(), 1.into());
     }
     Ok(driver::compile(model, &options)?)
@@ -110,10 +87,9 @@ fn compile(model: &Path, targets: Vec<Target>, dumps: &Path) -> Result<Compiled>
 fn facts(compiled: &Compiled) -> Result<Facts> {
     let report = &compiled.report;
     let characters = compiled.metadata.get("character");
-    let characters = characters
-        .context("the model's metadata has no list of characters: this is no recognition model")?;
-    let phase =
-        |timing: &driver::Timing| (timing.phase.name().to_string(), timing.time.as_secs_f64());
+    let characters =
+        characters.context("the model's metadata has no list of characters: this is no recognition model")?;
+    let phase = |timing: &driver::Timing| (timing.phase.name().to_string(), timing.time.as_secs_f64());
     Ok(Facts {
         characters: characters.clone(),
         nodes: report.nodes_imported,
@@ -130,10 +106,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_not_there() {
         let folder = tempfile::tempdir().unwrap();
-        let (file, notes) = (
-            folder.path().join("a.tenfold"),
-            folder.path().join("a.json"),
-        );
+        let (file, notes) = (folder.path().join("a.tenfold"), folder.path().join("a.json"));
         assert!(load(&file, &notes).is_none());
         std::fs::write(&notes, "{").unwrap();
         std::fs::write(&file, "tenfold").unwrap();
@@ -147,18 +120,9 @@ mod tests {
         std::fs::write(&a, "one").unwrap();
         std::fs::write(&b, "two").unwrap();
         let gpu = "nvptx:sm_80".parse::<Target>().unwrap();
-        let all = [
-            key(&a, &[]).unwrap(),
-            key(&b, &[]).unwrap(),
-            key(&a, &[gpu]).unwrap(),
-        ];
+        let all = [key(&a, &[]).unwrap(), key(&b, &[]).unwrap(), key(&a, &[gpu]).unwrap()];
         assert_eq!(key(&a, &[]).unwrap(), all[0]);
         assert!(all[0] != all[1] && all[0] != all[2]);
-        assert!(
-            key(&folder.path().join("none"), &[])
-                .unwrap_err()
-                .to_string()
-                .contains("cannot read")
-        );
+        assert!(key(&folder.path().join("none"), &[]).unwrap_err().to_string().contains("cannot read"));
     }
 }

@@ -27,10 +27,7 @@ pub fn prepare(picture: &DynamicImage) -> Result<Line> {
     let rgb = on_white(picture);
     let (width, height) = (rgb.width() as usize, rgb.height() as usize);
     ensure!(width > 0 && height > 0, "the picture is empty");
-    ensure!(
-        width <= MAX_ASPECT * height,
-        "the picture is {width}x{height}: too wide for one line of text"
-    );
+    ensure!(width <= MAX_ASPECT * height, "the picture is {width}x{height}: too wide for one line of text");
     let padded = (HEIGHT * width / height).max(MIN_WIDTH);
     let scaled = (HEIGHT * width).div_ceil(height).min(padded);
     let pixels = resize(&rgb, scaled, HEIGHT);
@@ -42,10 +39,7 @@ pub fn prepare(picture: &DynamicImage) -> Result<Line> {
             }
         }
     }
-    Ok(Line {
-        width: padded,
-        values,
-    })
+    Ok(Line { width: padded, values })
 }
 
 /// The picture without transparency: what shows through is paper.
@@ -55,13 +49,10 @@ fn on_white(picture: &DynamicImage) -> RgbImage {
     }
     let rgba = picture.to_rgba8();
     let blend = |&Rgba([r, g, b, a]): &Rgba<u8>| {
-        let over =
-            |c: u8| ((u32::from(c) * u32::from(a) + 255 * (255 - u32::from(a)) + 127) / 255) as u8;
+        let over = |c: u8| ((u32::from(c) * u32::from(a) + 255 * (255 - u32::from(a)) + 127) / 255) as u8;
         Rgb([over(r), over(g), over(b)])
     };
-    RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
-        blend(rgba.get_pixel(x, y))
-    })
+    RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| blend(rgba.get_pixel(x, y)))
 }
 
 /// Which two samples make an output sample, and how much of the second.
@@ -77,21 +68,14 @@ fn taps(n_in: usize, n_out: usize) -> Vec<Tap> {
     let tap = |i: usize| {
         let at = ((i as f32 + 0.5) * step - 0.5).clamp(0.0, (n_in - 1) as f32);
         let low = at as usize;
-        Tap {
-            low,
-            high: (low + 1).min(n_in - 1),
-            share: at - low as f32,
-        }
+        Tap { low, high: (low + 1).min(n_in - 1), share: at - low as f32 }
     };
     (0..n_out).map(tap).collect()
 }
 
 /// Bilinear resize; the values are whole numbers from 0 to 255, row by row.
 fn resize(picture: &RgbImage, width: usize, height: usize) -> Vec<[f32; 3]> {
-    let (across, down) = (
-        taps(picture.width() as usize, width),
-        taps(picture.height() as usize, height),
-    );
+    let (across, down) = (taps(picture.width() as usize, width), taps(picture.height() as usize, height));
     let pixel = |x: usize, y: usize| picture.get_pixel(x as u32, y as u32).0.map(f32::from);
     let mut out = Vec::with_capacity(width * height);
     for v in &down {
@@ -122,10 +106,7 @@ mod tests {
     fn narrow_pictures_are_padded_with_zeros() {
         let white = DynamicImage::ImageRgb8(RgbImage::from_pixel(20, 24, Rgb([255; 3])));
         let line = prepare(&white).unwrap();
-        assert_eq!(
-            (line.width, line.values.len()),
-            (MIN_WIDTH, 3 * HEIGHT * MIN_WIDTH)
-        );
+        assert_eq!((line.width, line.values.len()), (MIN_WIDTH, 3 * HEIGHT * MIN_WIDTH));
         assert_eq!(line.values[..40], [1.0; 40]);
         assert_eq!(line.values[40..MIN_WIDTH], [0.0; MIN_WIDTH - 40]);
     }
@@ -134,11 +115,7 @@ mod tests {
     fn channels_are_blue_green_red() {
         let picture = DynamicImage::ImageRgb8(RgbImage::from_pixel(320, 48, Rgb([255, 51, 0])));
         let line = prepare(&picture).unwrap();
-        let firsts: Vec<f32> = line
-            .values
-            .chunks_exact(HEIGHT * line.width)
-            .map(|plane| plane[0])
-            .collect();
+        let firsts: Vec<f32> = line.values.chunks_exact(HEIGHT * line.width).map(|plane| plane[0]).collect();
         assert!((firsts[1] + 0.6).abs() < 1e-6, "{firsts:?}");
         assert_eq!((firsts[0], firsts[2]), (-1.0, 1.0));
     }
@@ -156,9 +133,7 @@ mod tests {
     fn agrees_with_the_pipeline_the_model_was_trained_with() {
         let line = prepare(&line_of_text()).unwrap();
         assert_eq!(line.width, 476);
-        let at = |channel: usize, y: usize, x: usize| {
-            line.values[(channel * HEIGHT + y) * line.width + x]
-        };
+        let at = |channel: usize, y: usize, x: usize| line.values[(channel * HEIGHT + y) * line.width + x];
         let expected = [
             ([0, 20, 40], 0.537_255),
             ([1, 20, 41], 0.717_647),
@@ -170,10 +145,7 @@ mod tests {
         ];
         for ([channel, y, x], value) in expected {
             let ours: f32 = at(channel, y, x);
-            assert!(
-                (ours - value).abs() <= 1.01 / 127.5,
-                "{channel} {y} {x}: {ours}, expected {value}"
-            );
+            assert!((ours - value).abs() <= 1.01 / 127.5, "{channel} {y} {x}: {ours}, expected {value}");
         }
         let mean = line.values.iter().sum::<f32>() / line.values.len() as f32;
         assert!((mean - 0.419_264).abs() < 1e-3, "{mean}");

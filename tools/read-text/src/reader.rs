@@ -23,10 +23,7 @@ pub struct Answer {
 
 /// Reads a line with a loaded recognition model whose classes are `characters`.
 pub fn read(engine: &Engine, characters: &str, line: &Line) -> Result<Answer> {
-    let input = [Tensor::from_vec(
-        vec![1, 3, HEIGHT, line.width],
-        line.values.clone(),
-    )];
+    let input = [Tensor::from_vec(vec![1, 3, HEIGHT, line.width], line.values.clone())];
     let (outputs, profile) = engine.profile(&input)?;
     let reading = interpret(&outputs, &ctc::alphabet(characters))?;
     let mut times = Vec::with_capacity(N_TIMED);
@@ -36,11 +33,7 @@ pub fn read(engine: &Engine, characters: &str, line: &Line) -> Result<Answer> {
         times.push(start.elapsed());
     }
     times.sort();
-    Ok(Answer {
-        reading,
-        latency: times[N_TIMED / 2],
-        profile,
-    })
+    Ok(Answer { reading, latency: times[N_TIMED / 2], profile })
 }
 
 /// Text out of the model's outputs: one tensor of probabilities, `[1, columns, classes]`.
@@ -66,26 +59,15 @@ mod tests {
 
     #[test]
     fn probabilities_become_text() {
-        let scores = Tensor::from_vec(
-            vec![1, 3, 3],
-            vec![0.1_f32, 0.9, 0.0, 0.8, 0.1, 0.1, 0.1, 0.7, 0.2],
-        );
-        assert_eq!(
-            interpret(&[scores], &ctc::alphabet("x")).unwrap().text,
-            "xx"
-        );
+        let scores = Tensor::from_vec(vec![1, 3, 3], vec![0.1_f32, 0.9, 0.0, 0.8, 0.1, 0.1, 0.1, 0.7, 0.2]);
+        assert_eq!(interpret(&[scores], &ctc::alphabet("x")).unwrap().text, "xx");
     }
 
     #[test]
     fn other_models_are_refused() {
         let refuse = |shape: Vec<usize>| {
             let n = shape.iter().product();
-            interpret(
-                &[Tensor::from_vec(shape, vec![0.5_f32; n])],
-                &ctc::alphabet("x"),
-            )
-            .unwrap_err()
-            .to_string()
+            interpret(&[Tensor::from_vec(shape, vec![0.5_f32; n])], &ctc::alphabet("x")).unwrap_err().to_string()
         };
         assert!(refuse(vec![1, 2, 4]).contains("4 classes apart, but its metadata names 3"));
         assert!(refuse(vec![1, 3]).contains("no recognition model"));

@@ -21,9 +21,7 @@ impl std::str::FromStr for DeviceSpec {
         match text {
             "host" => Ok(DeviceSpec::Host),
             "cuda" => Ok(DeviceSpec::Cuda(0)),
-            _ => number()
-                .map(DeviceSpec::Cuda)
-                .ok_or_else(|| format!("`{text}` is not host, cuda or cuda:N")),
+            _ => number().map(DeviceSpec::Cuda).ok_or_else(|| format!("`{text}` is not host, cuda or cuda:N")),
         }
     }
 }
@@ -54,16 +52,8 @@ mod tests {
 
     #[test]
     fn a_missing_device_is_exit_code_6() {
-        let failure = DeviceSpec::Cuda(9999)
-            .open(None)
-            .err()
-            .expect("there are no 10000 GPUs");
+        let failure = DeviceSpec::Cuda(9999).open(None).err().expect("there are no 10000 GPUs");
         assert_eq!(failure.exit_code(), 6);
-        assert!(
-            failure
-                .to_string()
-                .starts_with("cuda:9999 is not available: "),
-            "{failure}"
-        );
+        assert!(failure.to_string().starts_with("cuda:9999 is not available: "), "{failure}");
     }
 }

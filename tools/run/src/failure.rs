@@ -23,8 +23,7 @@ impl Failure {
     /// The exit code: 3 bad input, 5 our bug, 6 device.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::Input(_)
-            | Failure::Run(Error::Artifact(_) | Error::Input(_) | Error::Check(_)) => 3,
+            Failure::Input(_) | Failure::Run(Error::Artifact(_) | Error::Input(_) | Error::Check(_)) => 3,
             Failure::Run(Error::Program(_)) => 5,
             Failure::Run(Error::Device(_)) => 6,
         }

@@ -21,22 +21,11 @@ impl std::str::FromStr for InputSpec {
 
     fn from_str(text: &str) -> Result<Self, String> {
         // A name may contain `=`; then the split that leads to a file is meant.
-        let splits = || {
-            text.match_indices('=')
-                .map(|(at, _)| (&text[..at], &text[at + 1..]))
-        };
-        let split = splits()
-            .find(|(_, path)| Path::new(path).exists())
-            .or_else(|| splits().next());
+        let splits = || text.match_indices('=').map(|(at, _)| (&text[..at], &text[at + 1..]));
+        let split = splits().find(|(_, path)| Path::new(path).exists()).or_else(|| splits().next());
         match split {
-            Some((name, path)) => Ok(InputSpec {
-                name: Some(name.into()),
-                path: path.into(),
-            }),
-            None if text.ends_with(".npz") => Ok(InputSpec {
-                name: None,
-                path: text.into(),
-            }),
+            Some((name, path)) => Ok(InputSpec { name: Some(name.into()), path: path.into() }),
+            None if text.ends_with(".npz") => Ok(InputSpec { name: None, path: text.into() }),
             None => Err(format!("`{text}` is not NAME=FILE or FILE.npz")),
         }
     }
@@ -44,24 +33,16 @@ impl std::str::FromStr for InputSpec {
 
 /// `NAME=NUMBER`, for symbolic dimensions.
 pub fn parse_dim(text: &str) -> Result<(String, i64), String> {
-    let parsed = text
-        .split_once('=')
-        .and_then(|(name, value)| Some((name.to_string(), value.parse().ok()?)));
-    parsed
-        .filter(|(_, value)| *value >= 0)
-        .ok_or_else(|| format!("`{text}` is not NAME=NUMBER"))
+    let parsed = text.split_once('=').and_then(|(name, value)| Some((name.to_string(), value.parse().ok()?)));
+    parsed.filter(|(_, value)| *value >= 0).ok_or_else(|| format!("`{text}` is not NAME=NUMBER"))
 }
 
 /// Reads the given files. A later one replaces an earlier one of the same name.
-pub fn from_files(
-    signatures: &[Signature],
-    specs: &[InputSpec],
-) -> Result<BTreeMap<String, Tensor>, Failure> {
+pub fn from_files(signatures: &[Signature], specs: &[InputSpec]) -> Result<BTreeMap<String, Tensor>, Failure> {
     let mut tensors = BTreeMap::new();
     for spec in specs {
         let file = std::fs::read(&spec.path).map(Bytes::from);
-        let file = file
-            .map_err(|e| Failure::Input(format!("cannot read `{}`: {e}", spec.path.display())))?;
+        let file = file.map_err(|e| Failure::Input(format!("cannot read `{}`: {e}", spec.path.display())))?;
         let in_file = |e: npy::Error| Failure::Input(format!("`{}`: {e}", spec.path.display()));
         let is_archive = file.starts_with(b"PK");
         let members = match (&spec.name, is_archive) {
@@ -69,30 +50,18 @@ pub fn from_files(
             (Some(name), true) => {
                 let members = npy::read_npz(&file).map_err(in_file)?;
                 let alone = members.len() == 1;
-                let found = members
-                    .into_iter()
-                    .find(|(member, _)| member == name || alone);
-                let missing =
-                    || Failure::Input(format!("`{}` has no member `{name}`", spec.path.display()));
+                let found = members.into_iter().find(|(member, _)| member == name || alone);
+                let missing = || Failure::Input(format!("`{}` has no member `{name}`", spec.path.display()));
                 vec![(name.clone(), found.ok_or_else(missing)?.1)]
             }
             (None, _) => npy::read_npz(&file).map_err(in_file)?,
         };
         for (name, data) in members {
             let Some(signature) = signatures.iter().find(|signature| signature.name == name) else {
-                let known: Vec<&str> = signatures
-                    .iter()
-                    .map(|signature| signature.name.as_str())
-                    .collect();
-                return Err(Failure::Input(format!(
-                    "the model has no input `{name}`; it takes {}",
-                    known.join(", ")
-                )));
+                let known: Vec<&str> = signatures.iter().map(|signature| signature.name.as_str()).collect();
+                return Err(Failure::Input(format!("the model has no input `{name}`; it takes {}", known.join(", "))));
             };
-            tensors.insert(
-                name,
-                npy::read(&data, Some(signature.dtype)).map_err(in_file)?,
-            );
+            tensors.insert(name, npy::read(&data, Some(signature.dtype)).map_err(in_file)?);
         }
     }
     Ok(tensors)
@@ -121,43 +90,21 @@ pub fn fill_randomly(
     let mut state = seed;
     for signature in signatures {
         if !tensors.contains_key(&signature.name) {
-            tensors.insert(
-                signature.name.clone(),
-                random(signature, &mut state, &known)?,
-            );
+            tensors.insert(signature.name.clone(), random(signature, &mut state, &known)?);
         }
     }
     Ok(())
 }
 
-fn random(
-    signature: &Signature,
-    state: &mut u64,
-    dims: &BTreeMap<String, i64>,
-) -> Result<Tensor, Failure> {
-    let wrong = |text: &str| {
-        Failure::Input(format!(
-            "input `{}`: the extent `{text}` is not possible",
-            signature.name
-        ))
-    };
+fn random(signature: &Signature, state: &mut u64, dims: &BTreeMap<String, i64>) -> Result<Tensor, Failure> {
+    let wrong = |text: &str| Failure::Input(format!("input `{}`: the extent `{text}` is not possible", signature.name));
     let lookup = |symbol: &Symbol| Some(dims.get(symbol.name()).copied().unwrap_or(1));
     let extent = |text: &String| {
         let value = text.parse::<Dim>().ok().and_then(|dim| dim.eval(&lookup));
-        value
-            .and_then(|value| usize::try_from(value).ok())
-            .ok_or_else(|| wrong(text))
+        value.and_then(|value| usize::try_from(value).ok()).ok_or_else(|| wrong(text))
     };
-    let shape = signature
-        .shape
-        .iter()
-        .map(extent)
-        .collect::<Result<Vec<_>, _>>()?;
-    let total = shape
-        .iter()
-        .try_fold(signature.dtype.size(), |total, extent| {
-            total.checked_mul(*extent)
-        });
+    let shape = signature.shape.iter().map(extent).collect::<Result<Vec<_>, _>>()?;
+    let total = shape.iter().try_fold(signature.dtype.size(), |total, extent| total.checked_mul(*extent));
     if total.is_none_or(|total| total > 1 << 36) {
         return Err(Failure::Input(format!(
             "input `{}`: a tensor of shape {shape:?} is too large to make up",
@@ -195,19 +142,12 @@ mod tests {
             dtype,
             shape: shape.iter().map(|s| s.to_string()).collect(),
         };
-        vec![
-            of("x", DType::F32, &["N", "2"]),
-            of("ids", DType::I64, &["N", "2*L+1"]),
-            of("b", DType::BF16, &[]),
-        ]
+        vec![of("x", DType::F32, &["N", "2"]), of("ids", DType::I64, &["N", "2*L+1"]), of("b", DType::BF16, &[])]
     }
 
     #[test]
     fn specs() {
-        let spec = |name: Option<&str>, path: &str| InputSpec {
-            name: name.map(String::from),
-            path: path.into(),
-        };
+        let spec = |name: Option<&str>, path: &str| InputSpec { name: name.map(String::from), path: path.into() };
         assert_eq!("x=a.npy".parse(), Ok(spec(Some("x"), "a.npy")));
         assert_eq!("all.npz".parse(), Ok(spec(None, "all.npz")));
         assert!("a.npy".parse::<InputSpec>().is_err());
@@ -217,10 +157,7 @@ mod tests {
 
     #[test]
     fn random_inputs_follow_shapes_and_seed() {
-        let mut given = BTreeMap::from([(
-            "x".to_string(),
-            Tensor::from_vec(vec![3, 2], vec![0.0f32; 6]),
-        )]);
+        let mut given = BTreeMap::from([("x".to_string(), Tensor::from_vec(vec![3, 2], vec![0.0f32; 6]))]);
         let dims = BTreeMap::from([("L".to_string(), 2)]);
         fill_randomly(&signatures(), &mut given, 7, &dims).unwrap();
         assert_eq!(given["ids"].shape(), [3, 5]);
@@ -235,10 +172,7 @@ mod tests {
         assert_eq!(all(1)["x"].shape(), [1, 2]);
         let huge = BTreeMap::from([("N".to_string(), 1 << 40)]);
         let error = fill_randomly(&signatures(), &mut BTreeMap::new(), 1, &huge).unwrap_err();
-        assert!(
-            error.to_string().contains("too large") && error.exit_code() == 3,
-            "{error}"
-        );
+        assert!(error.to_string().contains("too large") && error.exit_code() == 3, "{error}");
     }
 
     #[test]

@@ -1,9 +1,5 @@
 //! `tenfold-run`: runs an artifact on a machine without a compiler.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line tool prints"
-)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 
 use clap::Parser;
 use runtime::Engine;
@@ -83,12 +79,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     times.sort();
     let median = times[times.len() / 2];
-    let named: Vec<(&str, &Tensor)> = engine
-        .outputs()
-        .iter()
-        .map(|port| port.name.as_str())
-        .zip(&results)
-        .collect();
+    let named: Vec<(&str, &Tensor)> = engine.outputs().iter().map(|port| port.name.as_str()).zip(&results).collect();
     if let Some(path) = &arguments.outputs {
         let saved = npy::save_npz(path, named.iter().copied());
         saved.map_err(|e| Failure::Input(format!("cannot write `{}`: {e}", path.display())))?;
@@ -102,10 +93,7 @@ fn gather(arguments: &Arguments, engine: &Engine) -> Result<Vec<Tensor>, Failure
         let dims: BTreeMap<String, i64> = arguments.dims.iter().cloned().collect();
         inputs::fill_randomly(engine.inputs(), &mut tensors, seed, &dims)?;
     }
-    let named: Vec<(&str, Tensor)> = tensors
-        .iter()
-        .map(|(name, tensor)| (name.as_str(), tensor.clone()))
-        .collect();
+    let named: Vec<(&str, Tensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
     Ok(engine.order_inputs(&named)?)
 }
 
@@ -117,23 +105,16 @@ fn report(
     load: Duration,
     median: Duration,
 ) -> Result<(), Failure> {
-    let profile = arguments
-        .profile
-        .then(|| engine.profile(tensors))
-        .transpose()?
-        .map(|(_, profile)| profile);
+    let profile = arguments.profile.then(|| engine.profile(tensors)).transpose()?.map(|(_, profile)| profile);
     let arena = engine.arena_bytes(tensors)?;
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     if arguments.json {
-        let steps = profile
-            .iter()
-            .flat_map(|profile| &profile.steps)
-            .map(|step| {
-                json!({
-                    "kernel": step.name, "nodes": step.nodes, "calls": step.calls,
-                    "us": step.time.as_secs_f64() * 1e6, "flops": step.flops, "bytes": step.bytes,
-                })
-            });
+        let steps = profile.iter().flat_map(|profile| &profile.steps).map(|step| {
+            json!({
+                "kernel": step.name, "nodes": step.nodes, "calls": step.calls,
+                "us": step.time.as_secs_f64() * 1e6, "flops": step.flops, "bytes": step.bytes,
+            })
+        });
         let value = json!({
             "model": engine.artifact().manifest.model,
             "target": engine.target(),

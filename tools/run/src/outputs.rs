@@ -19,12 +19,7 @@ fn statistics(tensor: &Tensor) -> Option<Statistics> {
         (min, max, sum, count) = (min.min(value), max.max(value), sum + value, count + 1);
     }
     let not_finite = tensor.len() - count;
-    (count > 0).then(|| Statistics {
-        min,
-        max,
-        mean: sum / count as f64,
-        not_finite,
-    })
+    (count > 0).then(|| Statistics { min, max, mean: sum / count as f64, not_finite })
 }
 
 fn number(value: Scalar) -> String {
@@ -38,24 +33,14 @@ fn number(value: Scalar) -> String {
 /// A few lines about a tensor for a person.
 pub fn summary(name: &str, tensor: &Tensor) -> String {
     let mut text = format!("{name}: {}", tensor.ty());
-    if let Some(Statistics {
-        min,
-        max,
-        mean,
-        not_finite,
-    }) = statistics(tensor)
-    {
+    if let Some(Statistics { min, max, mean, not_finite }) = statistics(tensor) {
         let _ = write!(text, "  min {min:.6}  max {max:.6}  mean {mean:.6}");
         if not_finite > 0 {
             let _ = write!(text, "  not finite: {not_finite}");
         }
     }
     let first: Vec<String> = tensor.iter().take(8).map(number).collect();
-    let more = if tensor.len() > first.len() {
-        ", ..."
-    } else {
-        ""
-    };
+    let more = if tensor.len() > first.len() { ", ..." } else { "" };
     let _ = write!(text, "\n  [{}{more}]", first.join(", "));
     text
 }
@@ -76,22 +61,14 @@ pub fn to_json(name: &str, tensor: &Tensor) -> Value {
 
 /// The steps of a run, the slowest first.
 pub fn profile_table(profile: &Profile, limit: usize) -> String {
-    let total: f64 = profile
-        .steps
-        .iter()
-        .map(|step| step.time.as_secs_f64())
-        .sum();
+    let total: f64 = profile.steps.iter().map(|step| step.time.as_secs_f64()).sum();
     let mut steps: Vec<_> = profile.steps.iter().collect();
     steps.sort_by_key(|step| std::cmp::Reverse(step.time));
     let mut text = String::from("       us      %  calls  GFLOP/s    GB/s  kernel (nodes)\n");
     for step in steps.iter().take(limit) {
         let seconds = step.time.as_secs_f64();
         let rate = |amount: i64| {
-            if seconds > 0.0 {
-                amount as f64 / seconds / 1e9
-            } else {
-                0.0
-            }
+            if seconds > 0.0 { amount as f64 / seconds / 1e9 } else { 0.0 }
         };
         let _ = writeln!(
             text,
@@ -141,18 +118,9 @@ mod tests {
             flops: 1000,
             bytes: 0,
         };
-        let profile = Profile {
-            steps: vec![step("fast", 1), step("slow", 3)],
-            ..Profile::default()
-        };
+        let profile = Profile { steps: vec![step("fast", 1), step("slow", 3)], ..Profile::default() };
         let table = profile_table(&profile, 1);
-        assert!(
-            table.contains("3.0   75.0") && table.contains("slow (/n)"),
-            "{table}"
-        );
-        assert!(
-            table.contains("... and 1 more") && !table.contains("fast"),
-            "{table}"
-        );
+        assert!(table.contains("3.0   75.0") && table.contains("slow (/n)"), "{table}");
+        assert!(table.contains("... and 1 more") && !table.contains("fast"), "{table}");
     }
 }

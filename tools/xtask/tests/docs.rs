@@ -49,7 +49,11 @@ fn every_operator_attribute_and_word_is_described() {
 fn every_crate_has_a_room_in_the_architecture() {
     let page = read("docs/ARCHITECTURE.md").unwrap();
     for member in xtask::crates::crates().unwrap().values() {
-        assert!(page.contains(&format!("`{}`", member.folder)), "docs/ARCHITECTURE.md does not mention {}", member.folder);
+        assert!(
+            page.contains(&format!("`{}`", member.folder)),
+            "docs/ARCHITECTURE.md does not mention {}",
+            member.folder
+        );
     }
 }
 

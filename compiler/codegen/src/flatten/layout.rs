@@ -28,11 +28,7 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn new(name: &str, file: &object::File<'_>) -> Result<Self, Error> {
         let architecture = file.architecture();
-        let mut align = if architecture == Architecture::Aarch64 {
-            AARCH64_PAGE
-        } else {
-            ALIGN
-        };
+        let mut align = if architecture == Architecture::Aarch64 { AARCH64_PAGE } else { ALIGN };
         let mut sections = Vec::new();
         let mut end = 0u64;
         for section in file.sections() {
@@ -47,14 +43,7 @@ impl Layout {
         let imports = imports(name, file)?;
         let stubs = end.next_multiple_of(STUB);
         let slots = stubs + STUB * imports.len() as u64;
-        Ok(Self {
-            sections,
-            imports,
-            stubs,
-            slots,
-            align,
-            architecture,
-        })
+        Ok(Self { sections, imports, stubs, slots, align, architecture })
     }
 
     /// The kept sections with their offsets.
@@ -64,24 +53,17 @@ impl Layout {
 
     /// Where a section starts, if it is kept.
     pub(super) fn base(&self, section: SectionIndex) -> Option<u64> {
-        self.sections
-            .iter()
-            .find(|(index, _)| *index == section)
-            .map(|(_, base)| *base)
+        self.sections.iter().find(|(index, _)| *index == section).map(|(_, base)| *base)
     }
 
     /// The stub to call for an import.
     pub(super) fn stub(&self, import: &str) -> Option<u64> {
-        self.imports
-            .get(import)
-            .map(|index| self.stubs + STUB * index)
+        self.imports.get(import).map(|index| self.stubs + STUB * index)
     }
 
     /// The slot with the address of an import.
     pub(super) fn slot(&self, import: &str) -> Option<u64> {
-        self.imports
-            .get(import)
-            .map(|index| self.slots + SLOT * index)
+        self.imports.get(import).map(|index| self.slots + SLOT * index)
     }
 
     pub(super) fn align(&self) -> u32 {
@@ -90,18 +72,12 @@ impl Layout {
 
     pub(super) fn imports(&self) -> Vec<(String, u32)> {
         let slot = |index: &u64| (self.slots + SLOT * index) as u32;
-        self.imports
-            .iter()
-            .map(|(name, index)| (name.clone(), slot(index)))
-            .collect()
+        self.imports.iter().map(|(name, index)| (name.clone(), slot(index))).collect()
     }
 
     /// The blob before relocation: section contents, stubs, and slots of zeros.
     pub(super) fn image(&self, name: &str, file: &object::File<'_>) -> Result<Vec<u8>, Error> {
-        let malformed = |message: String| Error::Object {
-            name: name.to_owned(),
-            message,
-        };
+        let malformed = |message: String| Error::Object { name: name.to_owned(), message };
         let size = self.slots + SLOT * self.imports.len() as u64;
         if size > i32::MAX as u64 {
             return Err(malformed("code exceeds 2 GiB".into()));
@@ -152,10 +128,7 @@ fn is_kept(name: &str, section: &object::Section<'_, '_>) -> Result<bool, Error>
     }
     let is_writable = sh_flags.contains(object::elf::SHF_WRITE);
     if is_writable || !(title.starts_with(".text") || title.starts_with(".rodata")) {
-        return Err(Error::Section {
-            name: name.to_owned(),
-            section: title.to_owned(),
-        });
+        return Err(Error::Section { name: name.to_owned(), section: title.to_owned() });
     }
     Ok(true)
 }
@@ -169,10 +142,7 @@ fn imports(name: &str, file: &object::File<'_>) -> Result<BTreeMap<String, u64>,
             continue; // the null symbol
         }
         if !HostCode::is_import(title) {
-            return Err(Error::Symbol {
-                name: name.to_owned(),
-                symbol: title.to_owned(),
-            });
+            return Err(Error::Symbol { name: name.to_owned(), symbol: title.to_owned() });
         }
         imports.insert(title.to_owned(), 0);
     }

@@ -73,27 +73,19 @@ pub struct HostCode {
 impl HostCode {
     /// The offset of a function.
     pub fn entry(&self, name: &str) -> Option<u32> {
-        self.entries
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, offset)| *offset)
+        self.entries.iter().find(|(n, _)| n == name).map(|(_, offset)| *offset)
     }
 
     /// Whether `name` may stand in [`HostCode::imports`]: the whole of what a loader has to provide.
     pub fn is_import(name: &str) -> bool {
         let is_math = |n: &str| MATH_IMPORTS.contains(&n);
-        MEMORY_IMPORTS.contains(&name)
-            || is_math(name)
-            || name.strip_suffix('f').is_some_and(is_math)
+        MEMORY_IMPORTS.contains(&name) || is_math(name) || name.strip_suffix('f').is_some_and(is_math)
     }
 }
 
 /// Lays out the loadable sections of an ELF object and resolves its relocations.
 pub(crate) fn flatten(name: &str, object: &[u8]) -> Result<HostCode, Error> {
-    let malformed = |e: object::Error| Error::Object {
-        name: name.to_owned(),
-        message: e.to_string(),
-    };
+    let malformed = |e: object::Error| Error::Object { name: name.to_owned(), message: e.to_string() };
     let file = object::File::parse(object).map_err(malformed)?;
     let layout = Layout::new(name, &file)?;
     let mut blob = layout.image(name, &file)?;
@@ -104,12 +96,7 @@ pub(crate) fn flatten(name: &str, object: &[u8]) -> Result<HostCode, Error> {
             reloc::apply(name, &file, &layout, &mut blob, place, &relocation)?;
         }
     }
-    Ok(HostCode {
-        blob,
-        align: layout.align(),
-        entries: entries(&file, &layout),
-        imports: layout.imports(),
-    })
+    Ok(HostCode { blob, align: layout.align(), entries: entries(&file, &layout), imports: layout.imports() })
 }
 
 fn entries(file: &object::File<'_>, layout: &Layout) -> Vec<(String, u32)> {
@@ -118,10 +105,7 @@ fn entries(file: &object::File<'_>, layout: &Layout) -> Vec<(String, u32)> {
         .filter(|s| s.is_global() && s.is_definition() && s.kind() == object::SymbolKind::Text)
         .filter_map(|s| {
             let base = layout.base(s.section_index()?)?;
-            Some((
-                s.name().ok()?.to_owned(),
-                u32::try_from(base + s.address()).ok()?,
-            ))
+            Some((s.name().ok()?.to_owned(), u32::try_from(base + s.address()).ok()?))
         })
         .collect();
     entries.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));

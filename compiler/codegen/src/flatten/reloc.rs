@@ -23,19 +23,12 @@ pub(super) fn apply(
     place: u64,
     relocation: &Relocation,
 ) -> Result<(), Error> {
-    let fail = |what: String| Error::Relocation {
-        name: name.to_owned(),
-        what,
-    };
+    let fail = |what: String| Error::Relocation { name: name.to_owned(), what };
     let RelocationFlags::Elf { r_type } = relocation.flags() else {
         return Err(fail("a relocation that is not ELF's".into()));
     };
     let referent = referent(file, layout, relocation).map_err(fail)?;
-    let fields = Fields {
-        blob,
-        place: place as usize,
-        addend: relocation.addend(),
-    };
+    let fields = Fields { blob, place: place as usize, addend: relocation.addend() };
     let done = match file.architecture() {
         object::Architecture::X86_64 => x86_64(fields, layout, r_type, &referent),
         object::Architecture::Aarch64 => aarch64(fields, layout, r_type, &referent),
@@ -48,31 +41,20 @@ pub(super) fn apply(
         };
         Error::Relocation {
             name: name.to_owned(),
-            what: format!(
-                "relocation type {r_type} of {:?} to {symbol}",
-                file.architecture()
-            ),
+            what: format!("relocation type {r_type} of {:?} to {symbol}", file.architecture()),
         }
     })
 }
 
-fn referent(
-    file: &object::File<'_>,
-    layout: &Layout,
-    relocation: &Relocation,
-) -> Result<Referent, String> {
+fn referent(file: &object::File<'_>, layout: &Layout, relocation: &Relocation) -> Result<Referent, String> {
     let RelocationTarget::Symbol(index) = relocation.target() else {
         return Err("a relocation without a symbol".into());
     };
     let symbol = file.symbol_by_index(index).map_err(|e| e.to_string())?;
     if symbol.is_undefined() {
-        return Ok(Referent::Import(
-            symbol.name().map_err(|e| e.to_string())?.to_owned(),
-        ));
+        return Ok(Referent::Import(symbol.name().map_err(|e| e.to_string())?.to_owned()));
     }
-    let base = symbol
-        .section_index()
-        .and_then(|section| layout.base(section));
+    let base = symbol.section_index().and_then(|section| layout.base(section));
     let base = base.ok_or_else(|| format!("a reference to `{}`", symbol.name().unwrap_or("?")))?;
     Ok(Referent::Local(base + symbol.address()))
 }
@@ -91,9 +73,7 @@ impl Fields<'_> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Option<()> {
-        self.blob
-            .get_mut(self.place..self.place + bytes.len())?
-            .copy_from_slice(bytes);
+        self.blob.get_mut(self.place..self.place + bytes.len())?.copy_from_slice(bytes);
         Some(())
     }
 
@@ -110,23 +90,15 @@ impl Fields<'_> {
 }
 
 /// `None` for a type that does not fit a flat blob.
-fn x86_64(
-    mut fields: Fields<'_>,
-    layout: &Layout,
-    r_type: elf::RelocationType,
-    to: &Referent,
-) -> Option<()> {
+fn x86_64(mut fields: Fields<'_>, layout: &Layout, r_type: elf::RelocationType, to: &Referent) -> Option<()> {
     match (r_type, to) {
         (elf::R_X86_64_PC32 | elf::R_X86_64_PLT32, Referent::Local(target)) => {
             fields.write_i32(fields.distance(*target))
         }
-        (elf::R_X86_64_PLT32, Referent::Import(symbol)) => {
-            fields.write_i32(fields.distance(layout.stub(symbol)?))
+        (elf::R_X86_64_PLT32, Referent::Import(symbol)) => fields.write_i32(fields.distance(layout.stub(symbol)?)),
+        (elf::R_X86_64_GOTPCREL | elf::R_X86_64_GOTPCRELX | elf::R_X86_64_REX_GOTPCRELX, Referent::Import(symbol)) => {
+            fields.write_i32(fields.distance(layout.slot(symbol)?))
         }
-        (
-            elf::R_X86_64_GOTPCREL | elf::R_X86_64_GOTPCRELX | elf::R_X86_64_REX_GOTPCRELX,
-            Referent::Import(symbol),
-        ) => fields.write_i32(fields.distance(layout.slot(symbol)?)),
         (elf::R_X86_64_PC64, Referent::Local(target)) => {
             let distance = fields.distance(*target);
             fields.write(&distance.to_le_bytes())
@@ -136,17 +108,10 @@ fn x86_64(
 }
 
 /// `None` for a type that does not fit a flat blob.
-fn aarch64(
-    mut fields: Fields<'_>,
-    layout: &Layout,
-    r_type: elf::RelocationType,
-    to: &Referent,
-) -> Option<()> {
+fn aarch64(mut fields: Fields<'_>, layout: &Layout, r_type: elf::RelocationType, to: &Referent) -> Option<()> {
     let target = match (r_type, to) {
         (_, Referent::Local(target)) => *target,
-        (elf::R_AARCH64_CALL26 | elf::R_AARCH64_JUMP26, Referent::Import(symbol)) => {
-            layout.stub(symbol)?
-        }
+        (elf::R_AARCH64_CALL26 | elf::R_AARCH64_JUMP26, Referent::Import(symbol)) => layout.stub(symbol)?,
         _ => return None,
     };
     let address = (target as i64 + fields.addend) as u64;
@@ -163,14 +128,9 @@ fn aarch64(
             let pages = (address >> 12) as i64 - (fields.place >> 12) as i64;
             (-(1 << 20)..1 << 20).contains(&pages).then_some(())?;
             let pages = pages as u32;
-            fields.patch(
-                0x60FF_FFE0,
-                (pages & 3) << 29 | (pages >> 2 & 0x7_FFFF) << 5,
-            )
+            fields.patch(0x60FF_FFE0, (pages & 3) << 29 | (pages >> 2 & 0x7_FFFF) << 5)
         }
-        elf::R_AARCH64_ADD_ABS_LO12_NC | elf::R_AARCH64_LDST8_ABS_LO12_NC => {
-            fields.patch(0x3F_FC00, scaled(0))
-        }
+        elf::R_AARCH64_ADD_ABS_LO12_NC | elf::R_AARCH64_LDST8_ABS_LO12_NC => fields.patch(0x3F_FC00, scaled(0)),
         elf::R_AARCH64_LDST16_ABS_LO12_NC => fields.patch(0x3F_FC00, scaled(1)),
         elf::R_AARCH64_LDST32_ABS_LO12_NC => fields.patch(0x3F_FC00, scaled(2)),
         elf::R_AARCH64_LDST64_ABS_LO12_NC => fields.patch(0x3F_FC00, scaled(3)),

@@ -39,23 +39,11 @@ fn every_target_takes_a_loop_kernel() {
     for target in PtxTarget::all() {
         let text = ptx(&session, &kernel(GRID_LOOP), target).unwrap();
         let version = target.ptx_version();
-        assert!(
-            text.contains(&format!(".version {}.{}", version / 10, version % 10)),
-            "{text}"
-        );
+        assert!(text.contains(&format!(".version {}.{}", version / 10, version % 10)), "{text}");
         assert!(text.contains(&format!(".target {target}\n")), "{text}");
-        assert!(
-            text.contains(".visible .entry k(") && text.contains(".maxntid 256"),
-            "{text}"
-        );
-        assert!(
-            text.contains("mov.u32") && text.contains("%ctaid.x"),
-            "{text}"
-        );
-        assert!(
-            text.contains("ld.global") && text.contains("st.global"),
-            "{text}"
-        );
+        assert!(text.contains(".visible .entry k(") && text.contains(".maxntid 256"), "{text}");
+        assert!(text.contains("mov.u32") && text.contains("%ctaid.x"), "{text}");
+        assert!(text.contains("ld.global") && text.contains("st.global"), "{text}");
     }
 }
 
@@ -64,19 +52,12 @@ fn only_the_text_fuses_multiplications() {
     let session = Session::new();
     let target: PtxTarget = "sm_80".parse().unwrap();
     let apart = ptx(&session, &kernel(GRID_LOOP), &target).unwrap();
-    assert!(
-        apart.contains("mul.rn.f32") && apart.contains("add.rn.f32"),
-        "{apart}"
-    );
+    assert!(apart.contains("mul.rn.f32") && apart.contains("add.rn.f32"), "{apart}");
     assert!(!apart.contains("fma."), "{apart}");
-    let fused = GRID_LOOP
-        .replace("%m = arith.mulf %x, %y : f32", "")
-        .replace("arith.addf %m, %x", "math.fma %x, %y, %x");
+    let fused =
+        GRID_LOOP.replace("%m = arith.mulf %x, %y : f32", "").replace("arith.addf %m, %x", "math.fma %x, %y, %x");
     let fused = ptx(&session, &kernel(&fused), &target).unwrap();
-    assert!(
-        fused.contains("fma.rn.f32") && !fused.contains("mul.rn"),
-        "{fused}"
-    );
+    assert!(fused.contains("fma.rn.f32") && !fused.contains("mul.rn"), "{fused}");
     let allowed = GRID_LOOP.replace(" : f32\n    %s", " fastmath<contract> : f32\n    %s");
     let allowed = allowed.replace("%m, %x :", "%m, %x fastmath<contract> :");
     let allowed = ptx(&session, &kernel(&allowed), &target).unwrap();
@@ -92,14 +73,8 @@ fn division_and_roots_round_correctly() {
   %r = llvm.intr.sqrt(%d) : (f32) -> f32
   llvm.store %r, %q : f32, !llvm.ptr<1>";
     let text = ptx(&Session::new(), &kernel(body), &"sm_90a".parse().unwrap()).unwrap();
-    assert!(
-        text.contains("div.rn.f32") && text.contains("sqrt.rn.f32"),
-        "{text}"
-    );
-    assert!(
-        !text.contains(".ftz") && !text.contains(".approx"),
-        "{text}"
-    );
+    assert!(text.contains("div.rn.f32") && text.contains("sqrt.rn.f32"), "{text}");
+    assert!(!text.contains(".ftz") && !text.contains(".approx"), "{text}");
 }
 
 #[test]
@@ -117,15 +92,7 @@ fn math_becomes_instructions_not_library_calls() {
   %mn = arith.minnumf %m, %z : f32
   llvm.store %mn, %q : f32, !llvm.ptr<1>";
     let text = ptx(&Session::new(), &kernel(body), &"sm_90a".parse().unwrap()).unwrap();
-    let parts = [
-        "abs.f32",
-        "ex2.approx",
-        "cvt.rmi.f32.f32",
-        "tanh.approx",
-        "sqrt.approx",
-        "max.NaN.f32",
-        "min.f32",
-    ];
+    let parts = ["abs.f32", "ex2.approx", "cvt.rmi.f32.f32", "tanh.approx", "sqrt.approx", "max.NaN.f32", "min.f32"];
     for part in parts {
         assert!(text.contains(part), "no {part} in\n{text}");
     }
@@ -160,14 +127,7 @@ fn vectors_barriers_shuffles_and_shared_memory_work() {
         "gpu.module @m { llvm.mlir.global internal @tile() {addr_space = 3 : i32} : !llvm.array<256 x f32>\n",
     );
     let text = ptx(&Session::new(), &text, &"sm_80".parse().unwrap()).unwrap();
-    for part in [
-        "ld.global.v4.b32",
-        "st.global.v4.b32",
-        "fma.rn.f32",
-        "shfl.sync.bfly",
-        "bar.sync",
-        ".shared",
-    ] {
+    for part in ["ld.global.v4.b32", "st.global.v4.b32", "fma.rn.f32", "shfl.sync.bfly", "bar.sync", ".shared"] {
         assert!(text.contains(part), "no {part} in\n{text}");
     }
 }
@@ -194,17 +154,10 @@ fn calls_to_the_outside_are_refused() {
   %e = math.erf %x : f32
   llvm.store %e, %q : f32, !llvm.ptr<1>";
     let error = ptx(&Session::new(), &kernel(body), &"sm_80".parse().unwrap()).unwrap_err();
-    let Error::Symbol { symbol, .. } = &error else {
-        panic!("{error}")
-    };
+    let Error::Symbol { symbol, .. } = &error else { panic!("{error}") };
     assert_eq!(symbol, "__nv_erff");
     let without_instruction = kernel(&body.replace("math.erf", "math.exp"));
-    let error = ptx(
-        &Session::new(),
-        &without_instruction,
-        &"sm_80".parse().unwrap(),
-    )
-    .unwrap_err();
+    let error = ptx(&Session::new(), &without_instruction, &"sm_80".parse().unwrap()).unwrap_err();
     assert!(error.to_string().contains("no instruction"), "{error}");
 }
 

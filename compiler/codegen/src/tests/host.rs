@@ -39,11 +39,7 @@ fn all_targets() -> Vec<HostTarget> {
     let native = HostTarget::native();
     let levels = ["x86-64", "x86-64-v2", "x86-64-v3", "x86-64-v4"];
     let levels = levels.map(|l| HostTarget::level(l).unwrap());
-    levels
-        .into_iter()
-        .filter(|l| l.missing_on(&native).is_empty())
-        .chain([native.clone()])
-        .collect()
+    levels.into_iter().filter(|l| l.missing_on(&native).is_empty()).chain([native.clone()]).collect()
 }
 
 #[test]
@@ -54,11 +50,7 @@ fn addition_runs_on_every_level() {
         let (mut x, mut y, mut z) = (ramp(100), ramp(100), vec![-1.0; 100]);
         Mapped::new(&code).call("add", &mut [&mut x, &mut y, &mut z], &[], 3, 97);
         for (i, z) in z.iter().enumerate() {
-            let expected = if (3..97).contains(&i) {
-                2.0 * i as f32
-            } else {
-                -1.0
-            };
+            let expected = if (3..97).contains(&i) { 2.0 * i as f32 } else { -1.0 };
             assert_eq!(*z, expected, "{i} on {target}");
         }
     }
@@ -205,10 +197,7 @@ fn multiply_add(ops: &str) -> String {
         )
     };
     let body = buffers(1) + &load("x", 0) + &load("y", 1) + &load("z", 2) + ops;
-    host_function(
-        "muladd",
-        &(body + "\n  llvm.store %r, %b0 : f32, !llvm.ptr"),
-    )
+    host_function("muladd", &(body + "\n  llvm.store %r, %b0 : f32, !llvm.ptr"))
 }
 
 #[test]
@@ -241,25 +230,17 @@ fn half_types_convert_without_a_runtime_library() {
         )
     };
     let session = Session::new();
-    for (ty, expected) in [
-        ("bf16", [1.0, 2.703125, 1e-40, f32::INFINITY]),
-        ("f16", [1.0, 2.699_218_8, 0.0, f32::INFINITY]),
-    ] {
+    for (ty, expected) in
+        [("bf16", [1.0, 2.703125, 1e-40, f32::INFINITY]), ("f16", [1.0, 2.699_218_8, 0.0, f32::INFINITY])]
+    {
         let text = host_function("half", &(buffers(2) + &convert(ty)));
-        for target in all_targets()
-            .into_iter()
-            .filter(|t| ty == "bf16" || t.has("f16c"))
-        {
-            let code = host_code(&session, &text, &target)
-                .unwrap_or_else(|e| panic!("{ty} {target}: {e}"));
+        for target in all_targets().into_iter().filter(|t| ty == "bf16" || t.has("f16c")) {
+            let code = host_code(&session, &text, &target).unwrap_or_else(|e| panic!("{ty} {target}: {e}"));
             let mut x = [1.0f32, 2.7, 1e-40, 3.4e38];
             let mut y = [0.0f32; 4];
             Mapped::new(&code).call("half", &mut [&mut x, &mut y], &[], 0, 4);
             let close = (y[2] - expected[2]).abs() < 1e-41;
-            assert!(
-                close && y[0] == expected[0] && y[1] == expected[1] && y[3] == expected[3],
-                "{ty} {target}: {y:?}"
-            );
+            assert!(close && y[0] == expected[0] && y[1] == expected[1] && y[3] == expected[3], "{ty} {target}: {y:?}");
         }
     }
 }
@@ -278,10 +259,7 @@ fn maxima_keep_the_sign_of_zero_and_nan() {
         let code = host_code(&session, &text, &target).unwrap();
         let (mut x, mut y) = ([-0.0, 0.0, f32::NAN, 1.0], [0.0, -0.0, 1.0, f32::NAN]);
         Mapped::new(&code).call("extrema", &mut [&mut x, &mut y], &[], 0, 0);
-        assert!(
-            x[..2].iter().all(|x| *x == 0.0 && x.is_sign_positive()),
-            "{target}: {x:?}"
-        );
+        assert!(x[..2].iter().all(|x| *x == 0.0 && x.is_sign_positive()), "{target}: {x:?}");
         assert!(x[2].is_nan() && x[3].is_nan(), "{target}: {x:?}");
         assert_eq!(y[2..], [1.0, 1.0], "{target}");
     }
@@ -299,14 +277,7 @@ fn aarch64_code_is_made_and_flattened() {
     let code = host_code(&Session::new(), &text, &target).unwrap();
     assert_eq!(code.align, 4096);
     assert_eq!(code.imports.len(), 1);
-    let words: Vec<u32> = code
-        .blob
-        .chunks_exact(4)
-        .map(|c| u32::from_le_bytes(c.try_into().unwrap()))
-        .collect();
+    let words: Vec<u32> = code.blob.chunks_exact(4).map(|c| u32::from_le_bytes(c.try_into().unwrap())).collect();
     // The stub: load from 16 bytes on, branch.
-    assert!(
-        words.windows(2).any(|w| w == [0x5800_0090, 0xD61F_0200]),
-        "{words:08x?}"
-    );
+    assert!(words.windows(2).any(|w| w == [0x5800_0090, 0xD61F_0200]), "{words:08x?}");
 }

@@ -38,40 +38,20 @@ impl<'a> Mapped<'a> {
             );
             assert_ne!(base, libc::MAP_FAILED);
             std::ptr::copy_nonoverlapping(blob.as_ptr(), base.cast(), blob.len());
-            assert_eq!(
-                libc::mprotect(base, blob.len(), libc::PROT_READ | libc::PROT_EXEC),
-                0
-            );
+            assert_eq!(libc::mprotect(base, blob.len(), libc::PROT_READ | libc::PROT_EXEC), 0);
             base
         };
-        Self {
-            base: base.cast(),
-            code,
-        }
+        Self { base: base.cast(), code }
     }
 
     /// Calls kernel `name` with buffers of f32.
-    pub(crate) fn call(
-        &self,
-        name: &str,
-        buffers: &mut [&mut [f32]],
-        dims: &[i64],
-        begin: i64,
-        end: i64,
-    ) {
+    pub(crate) fn call(&self, name: &str, buffers: &mut [&mut [f32]], dims: &[i64], begin: i64, end: i64) {
         let offset = self.code.entry(name).expect("no such kernel");
         let pointers: Vec<*mut u8> = buffers.iter_mut().map(|b| b.as_mut_ptr().cast()).collect();
         // SAFETY: the blob holds a kernel of this type there, and the test's kernels stay inside the buffers.
         unsafe {
-            let kernel: Kernel =
-                std::mem::transmute::<*mut c_void, Kernel>(self.base.add(offset as usize).cast());
-            kernel(
-                pointers.as_ptr(),
-                dims.as_ptr(),
-                begin,
-                end,
-                std::ptr::null_mut(),
-            );
+            let kernel: Kernel = std::mem::transmute::<*mut c_void, Kernel>(self.base.add(offset as usize).cast());
+            kernel(pointers.as_ptr(), dims.as_ptr(), begin, end, std::ptr::null_mut());
         }
     }
 }

@@ -12,24 +12,16 @@ fn same_text_same_bytes() {
     let first = host_code(&Session::new(), &add(), &target).unwrap();
     let session = Session::new();
     host_code(&session, &host_function("other", ""), &target).unwrap();
-    let named = Source {
-        name: "another name",
-        text: &add(),
-    };
+    let named = Source { name: "another name", text: &add() };
     assert_eq!(host_code(&session, named, &target).unwrap(), first);
     let target: PtxTarget = "sm_90a".parse().unwrap();
     let text = gpu::kernel("");
-    assert_eq!(
-        ptx(&session, &text, &target).unwrap(),
-        ptx(&Session::new(), &text, &target).unwrap()
-    );
+    assert_eq!(ptx(&session, &text, &target).unwrap(), ptx(&Session::new(), &text, &target).unwrap());
 }
 
 #[test]
 fn threads_keep_the_order_and_the_bytes() {
-    let texts: Vec<String> = (0..9)
-        .map(|i| add().replace("@add", &format!("@add{i}")))
-        .collect();
+    let texts: Vec<String> = (0..9).map(|i| add().replace("@add", &format!("@add{i}"))).collect();
     let sources: Vec<Source<'_>> = texts.iter().map(Source::from).collect();
     let target = HostTarget::level("x86-64-v3").unwrap();
     let one = compile_host(&sources, &target, 1).unwrap();
@@ -44,32 +36,17 @@ fn threads_keep_the_order_and_the_bytes() {
 #[test]
 fn first_error_in_order_wins() {
     let good = add();
-    let sources = [
-        Source {
-            name: "good",
-            text: &good,
-        },
-        Source {
-            name: "bad1",
-            text: "%",
-        },
-        Source {
-            name: "bad2",
-            text: "%",
-        },
-    ];
+    let sources =
+        [Source { name: "good", text: &good }, Source { name: "bad1", text: "%" }, Source { name: "bad2", text: "%" }];
     let error = compile_host(&sources, &HostTarget::native(), 2).unwrap_err();
     assert!(error.to_string().contains("bad1"), "{error}");
 }
 
 #[test]
 fn unknown_external_is_named() {
-    let text = "func.func private @mystery()\n".to_owned()
-        + &host_function("k", "  func.call @mystery() : () -> ()");
+    let text = "func.func private @mystery()\n".to_owned() + &host_function("k", "  func.call @mystery() : () -> ()");
     let error = host_code(&Session::new(), &text, &HostTarget::native()).unwrap_err();
-    let Error::Symbol { symbol, .. } = &error else {
-        panic!("{error}")
-    };
+    let Error::Symbol { symbol, .. } = &error else { panic!("{error}") };
     assert_eq!(symbol, "mystery");
 }
 
@@ -87,19 +64,10 @@ fn writable_data_is_refused() {
 
 #[test]
 fn bad_inline_assembly_is_an_error() {
-    let text = host_function(
-        "k",
-        "  llvm.inline_asm has_side_effects \"frobnicate %rax\", \"\" : () -> ()",
-    );
+    let text = host_function("k", "  llvm.inline_asm has_side_effects \"frobnicate %rax\", \"\" : () -> ()");
     let error = host_code(&Session::new(), &text, &HostTarget::native()).unwrap_err();
-    assert!(
-        matches!(error, Error::Llvm { .. } | Error::Fatal { .. }),
-        "{error}"
-    );
-    assert!(
-        error.to_string().contains("frobnicate") || error.to_string().contains("mnemonic"),
-        "{error}"
-    );
+    assert!(matches!(error, Error::Llvm { .. } | Error::Fatal { .. }), "{error}");
+    assert!(error.to_string().contains("frobnicate") || error.to_string().contains("mnemonic"), "{error}");
 }
 
 #[test]

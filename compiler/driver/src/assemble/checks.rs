@@ -94,7 +94,10 @@ fn facts(graph: &Graph, node: &Node) -> Vec<Fact> {
             .flat_map(|k| {
                 let others = move |axis: &usize| *axis != op.axis;
                 let (a, b) = (shape(0), shape(k));
-                (0..a.len()).filter(others).map(|axis| Fact::Equal(a[axis].clone(), b[axis].clone())).collect::<Vec<_>>()
+                (0..a.len())
+                    .filter(others)
+                    .map(|axis| Fact::Equal(a[axis].clone(), b[axis].clone()))
+                    .collect::<Vec<_>>()
             })
             .collect(),
         Op::TopK(op) => vec![Fact::AtMost(op.k.clone(), shape(0)[op.axis].clone())],
@@ -131,8 +134,5 @@ fn slice_facts(op: &ops::Slice, axis: usize, extent: &Dim) -> Vec<Fact> {
     let (low, high) = if op.steps[axis] > 0 { (start.clone(), last) } else { (last, start.clone()) };
     // Where nothing is taken, any start will do.
     let if_any = |dim: Dim, empty: Dim| Dim::select_eq(size.clone(), 0.into(), empty, dim);
-    vec![
-        Fact::AtMost(0.into(), if_any(low, 0.into())),
-        Fact::AtMost(if_any(high + 1.into(), 0.into()), extent.clone()),
-    ]
+    vec![Fact::AtMost(0.into(), if_any(low, 0.into())), Fact::AtMost(if_any(high + 1.into(), 0.into()), extent.clone())]
 }

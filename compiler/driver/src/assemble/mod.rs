@@ -171,8 +171,7 @@ impl Assembler<'_> {
         let mut nodes: Vec<_> = sources.iter().map(|name| self.b.node(name)).collect();
         nodes.sort_unstable();
         nodes.dedup();
-        let (tasks, scratch, cost) =
-            (self.b.dim(&kernel.tasks), self.b.dim(&kernel.scratch), self.b.dim(&kernel.cost));
+        let (tasks, scratch, cost) = (self.b.dim(&kernel.tasks), self.b.dim(&kernel.scratch), self.b.dim(&kernel.cost));
         let (flops, bytes) = (self.b.dim(&kernel.flops), self.b.dim(&bytes));
         let kernel = self.kernel(kernel);
         self.n_launches += 1;

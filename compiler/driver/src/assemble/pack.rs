@@ -63,7 +63,11 @@ fn add_code(artifact: &mut Artifact, bytes: Vec<u8>) -> CodeId {
 }
 
 /// Host code of one kernel a unit.
-pub(crate) fn host_kernels(kernels: &[Kernel], codes: Vec<HostCode>, artifact: &mut Artifact) -> Result<Kernels, Error> {
+pub(crate) fn host_kernels(
+    kernels: &[Kernel],
+    codes: Vec<HostCode>,
+    artifact: &mut Artifact,
+) -> Result<Kernels, Error> {
     let (mut units, mut entries) = (vec![], vec![]);
     for (kernel, code) in kernels.iter().zip(codes) {
         let entry = code.entry("kernel").ok_or_else(|| Error::bug("emit", "a kernel has no entry"))?;

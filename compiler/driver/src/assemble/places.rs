@@ -25,7 +25,8 @@ impl Places {
                 }
                 value = node.inputs[0];
             }
-            let computed = producers[value.index()].is_some_and(|idx| class(graph, &graph.nodes[idx]) != Class::Constant);
+            let computed =
+                producers[value.index()].is_some_and(|idx| class(graph, &graph.nodes[idx]) != Class::Constant);
             if computed && !places.outputs.contains_key(&value) {
                 places.outputs.insert(value, at as u32);
             }

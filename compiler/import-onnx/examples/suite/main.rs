@@ -21,9 +21,7 @@ impl ExternalData for Beside {
         let begin = usize::try_from(offset).map_err(|e| e.to_string())?;
         let rest = all.get(begin..).ok_or("the file is too short")?;
         let length = length.map_or(rest.len(), |n| n as usize);
-        Ok(Bytes::copy_from_slice(
-            rest.get(..length).ok_or("the file is too short")?,
-        ))
+        Ok(Bytes::copy_from_slice(rest.get(..length).ok_or("the file is too short")?))
     }
 }
 
@@ -41,12 +39,8 @@ fn tensors(folder: &Path, prefix: &str) -> Result<Vec<Tensor>, String> {
 
 /// A number of `case.json`, which is flat.
 fn number(json: &str, key: &str, default: f64) -> f64 {
-    let value = json
-        .split_once(&format!("\"{key}\":"))
-        .map(|(_, rest)| rest.trim_start());
-    value
-        .and_then(|rest| rest.split([',', '}']).next()?.trim().parse().ok())
-        .unwrap_or(default)
+    let value = json.split_once(&format!("\"{key}\":")).map(|(_, rest)| rest.trim_start());
+    value.and_then(|rest| rest.split([',', '}']).next()?.trim().parse().ok()).unwrap_or(default)
 }
 
 /// The tolerance of a type: results of 16-bit floats may differ by the rounding of intermediate results.
@@ -68,9 +62,7 @@ fn compare(idx: usize, got: &Tensor, want: &Tensor, rtol: f64, atol: f64) -> Res
         return Err(format!("output {idx} is {}, not {}", got.ty(), want.ty()));
     }
     let rtol = relative(want.dtype(), rtol);
-    let wrong: Vec<usize> = (0..want.len())
-        .filter(|at| !close(got.get(*at), want.get(*at), rtol, atol))
-        .collect();
+    let wrong: Vec<usize> = (0..want.len()).filter(|at| !close(got.get(*at), want.get(*at), rtol, atol)).collect();
     let Some(first) = wrong.first() else {
         return Ok(());
     };
@@ -131,33 +123,20 @@ fn run_case(folder: &Path, dynamic: bool) -> Result<(), String> {
 }
 
 /// Shapes of float inputs with a symbol for each size above 1 that is not fixed.
-fn symbolic(
-    names: &[String],
-    inputs: &[Tensor],
-    fixed: &BTreeSet<usize>,
-) -> BTreeMap<String, Vec<Dim>> {
+fn symbolic(names: &[String], inputs: &[Tensor], fixed: &BTreeSet<usize>) -> BTreeMap<String, Vec<Dim>> {
     let dim = |size: &usize| match size {
         2.. if !fixed.contains(size) => Dim::symbol(&format!("s{size}")),
         _ => Dim::from(*size),
     };
-    let floats = names
-        .iter()
-        .zip(inputs)
-        .filter(|(_, t)| t.dtype().is_float());
-    floats
-        .map(|(name, t)| (name.clone(), t.shape().iter().map(dim).collect()))
-        .collect()
+    let floats = names.iter().zip(inputs).filter(|(_, t)| t.dtype().is_float());
+    floats.map(|(name, t)| (name.clone(), t.shape().iter().map(dim).collect())).collect()
 }
 
 /// Makes numbers of the symbols that the importer asks for; `false` if there is none.
 fn fix(options: &mut Options, needs: &Needs, names: &[String], inputs: &[Tensor]) -> bool {
     let size = |name: &String| name.strip_prefix('s').and_then(|n| n.parse::<usize>().ok());
     let mut fixed: BTreeSet<usize> = needs.dims.iter().filter_map(size).collect();
-    let kept = options
-        .shapes
-        .values()
-        .flatten()
-        .filter_map(|d| d.as_symbol());
+    let kept = options.shapes.values().flatten().filter_map(|d| d.as_symbol());
     let kept: BTreeSet<usize> = kept.filter_map(|s| size(&s.name().to_string())).collect();
     if fixed.is_empty() {
         return false;
@@ -191,11 +170,7 @@ fn fix_dims(
                 Some(DimensionValue::Param(name)) if !name.is_empty() => name.clone(),
                 _ => own,
             };
-            if let Some(size) = tensor
-                .shape()
-                .get(axis)
-                .filter(|_| needs.dims.contains(&name))
-            {
+            if let Some(size) = tensor.shape().get(axis).filter(|_| needs.dims.contains(&name)) {
                 options.dims.insert(name, Dim::from(*size));
             }
         }
@@ -205,9 +180,7 @@ fn fix_dims(
 
 fn input_names(model: &import_onnx::Model) -> Vec<String> {
     let graph = model.proto.graph.iter();
-    graph
-        .flat_map(|g| g.input.iter().map(|i| i.name.clone()))
-        .collect()
+    graph.flat_map(|g| g.input.iter().map(|i| i.name.clone())).collect()
 }
 
 fn message(sink: &Sink) -> String {

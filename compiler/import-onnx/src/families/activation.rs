@@ -219,11 +219,7 @@ fn shrink(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let x = cx.input(inputs, 0)?;
     let (bias, lambda) = (cx.attr_f("bias", 0.0)?, cx.attr_f("lambd", 0.5)?);
     let dtype = cx.b.dtype(x);
-    let x = if dtype.is_int() {
-        cx.b.cast(x, DType::F64)?
-    } else {
-        x
-    };
+    let x = if dtype.is_int() { cx.b.cast(x, DType::F64)? } else { x };
     let low = compare_num(cx.b, CompareKind::Lt, x, -lambda)?;
     let high = compare_num(cx.b, CompareKind::Gt, x, lambda)?;
     let (raised, lowered) = (add_num(cx.b, x, bias)?, add_num(cx.b, x, -bias)?);

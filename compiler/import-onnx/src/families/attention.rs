@@ -44,18 +44,9 @@ pub(super) fn packed(b: &mut Builder, x: ValueId) -> One {
 
 impl Heads {
     fn read(cx: &mut Cx, inputs: Inputs) -> Result<Heads, ImportError> {
-        let [q, k, v] = [
-            cx.input(inputs, 0)?,
-            cx.input(inputs, 1)?,
-            cx.input(inputs, 2)?,
-        ];
+        let [q, k, v] = [cx.input(inputs, 0)?, cx.input(inputs, 1)?, cx.input(inputs, 2)?];
         if cx.b.rank(q) == 4 {
-            return Ok(Heads {
-                q,
-                k,
-                v,
-                packed: false,
-            });
+            return Ok(Heads { q, k, v, packed: false });
         }
         let (q_heads, kv_heads) = (count(cx, "q_num_heads")?, count(cx, "kv_num_heads")?);
         let b = &mut *cx.b;
@@ -70,13 +61,7 @@ impl Heads {
 
 /// Contraction over heads, where each head of `y` serves a group of heads of `x`:
 /// `[batch, heads, m, k]` with axis `contract` of `[batch, kv_heads, .., ..]`.
-pub(super) fn grouped_dot(
-    b: &mut Builder,
-    x: ValueId,
-    y: ValueId,
-    contract: usize,
-    out: DType,
-) -> One {
+pub(super) fn grouped_dot(b: &mut Builder, x: ValueId, y: ValueId, contract: usize, out: DType) -> One {
     let xs = b.shape(x).to_vec();
     let ys = b.shape(y).to_vec();
     if xs[1] == ys[1] {
@@ -108,11 +93,7 @@ struct Places {
     offset: ValueId,
 }
 
-fn and(
-    b: &mut Builder,
-    all: Option<ValueId>,
-    more: ValueId,
-) -> Result<Option<ValueId>, ImportError> {
+fn and(b: &mut Builder, all: Option<ValueId>, more: ValueId) -> Result<Option<ValueId>, ImportError> {
     Ok(Some(match all {
         Some(all) => b.binary(BinaryKind::And, all, more)?,
         None => more,
@@ -143,24 +124,12 @@ fn fitted_mask(b: &mut Builder, mask: ValueId, keys: &Dim) -> One {
     let n = shape.len();
     let mut high = vec![Dim::from(0); n];
     high[n - 1] = keys.clone() - last.clone();
-    let outside = if b.dtype(mask) == DType::Bool {
-        0.0
-    } else {
-        f64::NEG_INFINITY
-    };
+    let outside = if b.dtype(mask) == DType::Bool { 0.0 } else { f64::NEG_INFINITY };
     pad_num(b, mask, vec![0.into(); n], high, outside)
 }
 
-fn bias(
-    cx: &mut Cx,
-    inputs: Inputs,
-    places: &Places,
-    computing: DType,
-) -> Result<Bias, ImportError> {
-    let mut bias = Bias {
-        allowed: None,
-        added: None,
-    };
+fn bias(cx: &mut Cx, inputs: Inputs, places: &Places, computing: DType) -> Result<Bias, ImportError> {
+    let mut bias = Bias { allowed: None, added: None };
     if let Some(mask) = cx.opt(inputs, 3) {
         let mask = fitted_mask(cx.b, mask, &places.keys)?;
         if cx.b.dtype(mask) == DType::Bool {
@@ -284,11 +253,8 @@ fn attention(cx: &mut Cx, inputs: Inputs) -> OpResult {
         _ => DType::F32,
     };
     let queries = cx.b.shape(heads.q)[2].clone();
-    let places = Places {
-        offset: offset(cx.b, past_key, lengths, &queries)?,
-        queries,
-        keys: cx.b.shape(key)[2].clone(),
-    };
+    let places =
+        Places { offset: offset(cx.b, past_key, lengths, &queries)?, queries, keys: cx.b.shape(key)[2].clone() };
     let bias = bias(cx, inputs, &places, computing)?;
     let b = &mut *cx.b;
     let product = grouped_dot(b, heads.q, key, 3, computing)?;

@@ -47,9 +47,7 @@ fn operands(cx: &mut Cx, inputs: Inputs) -> Result<(ValueId, ValueId), ImportErr
     let (rank, own) = (cx.b.rank(a), cx.b.rank(b));
     let axis = cx.axis(axis, rank)?;
     let Some(behind) = rank.checked_sub(axis + own) else {
-        return bad(format!(
-            "axis {axis} leaves no room for {own} axes of {rank}"
-        ));
+        return bad(format!("axis {axis} leaves no room for {own} axes of {rank}"));
     };
     let mut shape = cx.b.shape(b).to_vec();
     shape.extend(vec![Dim::from(1); behind]);
@@ -60,11 +58,7 @@ fn operands(cx: &mut Cx, inputs: Inputs) -> Result<(ValueId, ValueId), ImportErr
 fn pow(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (base, exponent) = operands(cx, inputs)?;
     let (to, from) = (cx.b.dtype(base), cx.b.dtype(exponent));
-    let work = if to.is_int() && from.is_float() {
-        DType::F64
-    } else {
-        to
-    };
+    let work = if to.is_int() && from.is_float() { DType::F64 } else { to };
     let base = cx.b.cast(base, work)?;
     let exponent = cx.b.cast(exponent, work)?;
     let power = cx.b.binary(BinaryKind::Pow, base, exponent)?;
@@ -73,11 +67,7 @@ fn pow(cx: &mut Cx, inputs: Inputs) -> OpResult {
 
 fn modulo(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (a, b) = operands(cx, inputs)?;
-    let kind = if cx.attr_bool("fmod", false)? {
-        BinaryKind::Rem
-    } else {
-        BinaryKind::Mod
-    };
+    let kind = if cx.attr_bool("fmod", false)? { BinaryKind::Rem } else { BinaryKind::Mod };
     Ok(vec![cx.b.binary(kind, a, b)?])
 }
 

@@ -3,11 +3,8 @@
 use super::kit::*;
 
 /// The family's table.
-pub(crate) const ROWS: &[Row] = &[
-    Row::onnx("Cast", 1, cast),
-    Row::onnx("CastLike", 15, cast_like),
-    Row::onnx("BitCast", 26, bit_cast),
-];
+pub(crate) const ROWS: &[Row] =
+    &[Row::onnx("Cast", 1, cast), Row::onnx("CastLike", 15, cast_like), Row::onnx("BitCast", 26, bit_cast)];
 
 fn cast(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let x = cx.input(inputs, 0)?;
@@ -76,9 +73,7 @@ fn bit_cast(cx: &mut Cx, inputs: Inputs) -> OpResult {
     if (from.is_int() || from == DType::Bool) && (to.is_int() || to == DType::Bool) {
         return Ok(vec![cx.b.cast(x, to)?]);
     }
-    unsupported(format!(
-        "reading the bits of {from} as {to} at run time is not supported"
-    ))
+    unsupported(format!("reading the bits of {from} as {to} at run time is not supported"))
 }
 
 /// Truth values are stored as bytes.

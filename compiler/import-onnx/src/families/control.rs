@@ -9,11 +9,8 @@ use std::collections::BTreeSet;
 use tensor::{Symbol, TensorType};
 
 /// The family's table.
-pub(crate) const ROWS: &[Row] = &[
-    Row::slots("If", 1, if_row),
-    Row::slots("Loop", 1, loop_row),
-    Row::onnx("Scan", 8, scan),
-];
+pub(crate) const ROWS: &[Row] =
+    &[Row::slots("If", 1, if_row), Row::slots("Loop", 1, loop_row), Row::onnx("Scan", 8, scan)];
 
 /// Loops over sequences are unrolled up to this many trips.
 const MAX_UNROLLED: i64 = 1024;
@@ -81,8 +78,7 @@ fn if_row(cx: &mut Cx, inputs: &[Option<Slot>]) -> Slots {
     let condition = as_scalar(cx.b, condition)?;
     let operands = [&[condition], captures.operands.as_slice()].concat();
     let regions = vec![then.finish(), otherwise.finish()];
-    let results =
-        cx.b.emit_regions(ops::If { symbols }, &operands, regions, types);
+    let results = cx.b.emit_regions(ops::If { symbols }, &operands, regions, types);
     Ok(results.into_iter().map(Slot::Value).collect())
 }
 
@@ -96,17 +92,10 @@ fn joined_types(
 ) -> Result<Vec<TensorType>, ImportError> {
     let (a, b) = (then.types(), otherwise.types());
     if a.len() != b.len() {
-        return bad(format!(
-            "the branches have {} and {} results",
-            a.len(),
-            b.len()
-        ));
+        return bad(format!("the branches have {} and {} results", a.len(), b.len()));
     }
     let none = BTreeSet::new();
-    let hidden: BTreeSet<Symbol> = [then, otherwise]
-        .iter()
-        .flat_map(|region| hidden_symbols(region, &none))
-        .collect();
+    let hidden: BTreeSet<Symbol> = [then, otherwise].iter().flat_map(|region| hidden_symbols(region, &none)).collect();
     let mut types = Vec::new();
     for (a, b) in a.iter().zip(&b) {
         if a.dtype != b.dtype {
@@ -117,29 +106,15 @@ fn joined_types(
             return Err(cx.needs_constant(condition));
         }
         let dims = a.shape.iter().zip(&b.shape);
-        let shape = dims
-            .map(|(x, y)| {
-                if x == y {
-                    outer_dim(cx, x, &hidden, symbols)
-                } else {
-                    new_dim(cx, symbols)
-                }
-            })
-            .collect();
-        types.push(TensorType {
-            dtype: a.dtype,
-            shape,
-        });
+        let shape =
+            dims.map(|(x, y)| if x == y { outer_dim(cx, x, &hidden, symbols) } else { new_dim(cx, symbols) }).collect();
+        types.push(TensorType { dtype: a.dtype, shape });
     }
     Ok(types)
 }
 
 fn param(name: &str, ty: TensorType, origin: Option<Needs>) -> Param {
-    Param {
-        name: name.into(),
-        ty,
-        origin,
-    }
+    Param { name: name.into(), ty, origin }
 }
 
 /// A loop before its region is made.
@@ -166,8 +141,7 @@ struct LoopRegion {
 impl LoopPlan<'_> {
     /// Imports the body; dimensions of carried values that a trip changes become symbols, until nothing changes any more.
     fn region(&self, cx: &mut Cx, bind: Bind) -> Result<LoopRegion, ImportError> {
-        let mut carried: Vec<TensorType> =
-            self.carried.iter().map(|v| cx.b.ty(*v).clone()).collect();
+        let mut carried: Vec<TensorType> = self.carried.iter().map(|v| cx.b.ty(*v).clone()).collect();
         let mut changing = BTreeSet::new();
         loop {
             let mut params = vec![
@@ -175,11 +149,7 @@ impl LoopPlan<'_> {
                 param("condition", TensorType::scalar(DType::Bool), None),
             ];
             params.extend(carried.iter().map(|ty| param("carried", ty.clone(), None)));
-            params.extend(
-                self.fixed
-                    .iter()
-                    .map(|v| param("fixed", cx.b.ty(*v).clone(), None)),
-            );
+            params.extend(self.fixed.iter().map(|v| param("fixed", cx.b.ty(*v).clone(), None)));
             let mut region = cx.region(self.body, &params, &self.captures, bind)?;
             if !self.has_condition {
                 region.results.insert(0, region.params[1]);
@@ -193,74 +163,48 @@ impl LoopPlan<'_> {
             }
             let next = region.types();
             if !widen(cx, &mut carried, &next[1..], &mut changing)? {
-                return Ok(LoopRegion {
-                    region,
-                    carried,
-                    changing,
-                });
+                return Ok(LoopRegion { region, carried, changing });
             }
         }
     }
 
     /// Whether every trip goes on, so that their number is known before the first.
     fn runs_all_trips(&self, cx: &Cx, region: &Region) -> bool {
-        let is_true = |b: &Builder, v: ValueId| {
-            b.constant_of(v)
-                .is_some_and(|t| t.len() == 1 && t.get(0).as_bool())
-        };
+        let is_true = |b: &Builder, v: ValueId| b.constant_of(v).is_some_and(|t| t.len() == 1 && t.get(0).as_bool());
         let next = region.results[0];
         is_true(cx.b, self.condition) && (next == region.params[1] || is_true(&region.b, next))
     }
 
     /// Adds the loop; gives the last carried values, then the stacked slices.
     fn emit(self, cx: &mut Cx, bind: Bind) -> OpResult {
-        let LoopRegion {
-            mut region,
-            carried,
-            changing,
-        } = self.region(cx, bind)?;
+        let LoopRegion { mut region, carried, changing } = self.region(cx, bind)?;
         let hidden = hidden_symbols(&region, &changing);
         let mut symbols = Vec::new();
         let mut outer = |cx: &mut Cx, ty: &TensorType| TensorType {
             dtype: ty.dtype,
-            shape: ty
-                .shape
-                .iter()
-                .map(|d| outer_dim(cx, d, &hidden, &mut symbols))
-                .collect(),
+            shape: ty.shape.iter().map(|d| outer_dim(cx, d, &hidden, &mut symbols)).collect(),
         };
         let mut types: Vec<TensorType> = carried.iter().map(|ty| outer(cx, ty)).collect();
         let slices = &region.types()[1 + carried.len()..];
         let slices: Vec<TensorType> = slices.iter().map(|ty| outer(cx, ty)).collect();
-        let known = cx
-            .known_dims(self.trips)
-            .filter(|_| self.runs_all_trips(cx, &region));
+        let known = cx.known_dims(self.trips).filter(|_| self.runs_all_trips(cx, &region));
         let count = match known.as_deref() {
             _ if slices.is_empty() => Dim::from(0),
             Some([count]) if graph::is_non_negative(count) => count.clone(),
             Some([count]) => count.clone().max(0.into()),
             _ => new_dim(cx, &mut symbols),
         };
-        types.extend(slices.into_iter().map(|ty| TensorType {
-            dtype: ty.dtype,
-            shape: [vec![count.clone()], ty.shape].concat(),
-        }));
+        types.extend(
+            slices
+                .into_iter()
+                .map(|ty| TensorType { dtype: ty.dtype, shape: [vec![count.clone()], ty.shape].concat() }),
+        );
         let next = region.results[0];
         region.results[0] = as_scalar(&mut region.b, next)?;
-        let operands = [
-            &[self.trips, self.condition],
-            &self.carried[..],
-            &self.fixed,
-            &self.captures.operands,
-        ]
-        .concat();
-        let op = ops::Loop {
-            n_carried: self.carried.len(),
-            symbols,
-        };
-        Ok(cx
-            .b
-            .emit_regions(op, &operands, vec![region.finish()], types))
+        let operands =
+            [&[self.trips, self.condition], &self.carried[..], &self.fixed, &self.captures.operands].concat();
+        let op = ops::Loop { n_carried: self.carried.len(), symbols };
+        Ok(cx.b.emit_regions(op, &operands, vec![region.finish()], types))
     }
 }
 
@@ -277,9 +221,7 @@ fn widen(
             return unsupported(format!("a carried value changes from {ty} to {next}"));
         }
         for (dim, next) in ty.shape.iter_mut().zip(&next.shape) {
-            let is_changing = dim
-                .as_symbol()
-                .is_some_and(|symbol| changing.contains(symbol));
+            let is_changing = dim.as_symbol().is_some_and(|symbol| changing.contains(symbol));
             if dim == next || is_changing {
                 continue;
             }
@@ -296,10 +238,7 @@ fn loop_row(cx: &mut Cx, inputs: &[Option<Slot>]) -> Slots {
     let body = cx.attr_graph("body")?;
     let (trips, condition) = (tensor_of(inputs.first())?, tensor_of(inputs.get(1))?);
     let carried = inputs.get(2..).unwrap_or_default();
-    if carried
-        .iter()
-        .any(|slot| !matches!(slot, Some(Slot::Value(_))))
-    {
+    if carried.iter().any(|slot| !matches!(slot, Some(Slot::Value(_)))) {
         return unrolled(cx, body, trips, condition, carried);
     }
     let trips = match trips {
@@ -307,9 +246,7 @@ fn loop_row(cx: &mut Cx, inputs: &[Option<Slot>]) -> Slots {
             let trips = as_scalar(cx.b, trips)?;
             cx.b.cast(trips, DType::I64)?
         }
-        None => {
-            cx.b.constant(Tensor::scalar(DType::I64, Scalar::Int(i64::MAX.into())))?
-        }
+        None => cx.b.constant(Tensor::scalar(DType::I64, Scalar::Int(i64::MAX.into())))?,
     };
     let condition = match condition {
         Some(condition) => as_scalar(cx.b, condition)?,
@@ -324,15 +261,7 @@ fn loop_row(cx: &mut Cx, inputs: &[Option<Slot>]) -> Slots {
         .collect();
     let captures = cx.captures(&[body])?;
     let n_bound = 2 + carried.len();
-    let plan = LoopPlan {
-        body,
-        trips,
-        condition,
-        carried,
-        fixed: Vec::new(),
-        captures,
-        has_condition: true,
-    };
+    let plan = LoopPlan { body, trips, condition, carried, fixed: Vec::new(), captures, has_condition: true };
     let bind = |_: &mut Builder, params: &[ValueId]| Ok(params[..n_bound].to_vec());
     Ok(plan.emit(cx, &bind)?.into_iter().map(Slot::Value).collect())
 }
@@ -353,20 +282,14 @@ fn unrolled(
         Some(condition) => cx.const_int(condition)? != 0,
         None => true,
     };
-    let mut carried: Vec<Slot> = carried
-        .iter()
-        .map(|slot| slot.clone().unwrap_or(Slot::Nothing))
-        .collect();
+    let mut carried: Vec<Slot> = carried.iter().map(|slot| slot.clone().unwrap_or(Slot::Nothing)).collect();
     let mut stacked: Vec<Vec<ValueId>> = Vec::new();
     let mut trip = 0;
     while go && trip < trips {
         if trip == MAX_UNROLLED {
-            return unsupported(format!(
-                "a loop over sequences of more than {MAX_UNROLLED} trips"
-            ));
+            return unsupported(format!("a loop over sequences of more than {MAX_UNROLLED} trips"));
         }
-        let number =
-            cx.b.constant(Tensor::scalar(DType::I64, Scalar::Int(trip.into())))?;
+        let number = cx.b.constant(Tensor::scalar(DType::I64, Scalar::Int(trip.into())))?;
         let truth = cx.b.scalar(DType::Bool, 1.0)?;
         let mut operands = vec![Slot::Value(number), Slot::Value(truth)];
         operands.append(&mut carried);
@@ -376,12 +299,7 @@ fn unrolled(
             return bad("the body has no condition");
         };
         go = cx.const_int(next)? != 0;
-        carried = results[1..]
-            .iter()
-            .take(n_carried)
-            .flatten()
-            .cloned()
-            .collect();
+        carried = results[1..].iter().take(n_carried).flatten().cloned().collect();
         for (idx, slot) in results.iter().skip(1 + n_carried).enumerate() {
             if stacked.len() <= idx {
                 stacked.push(Vec::new());
@@ -400,10 +318,7 @@ fn unrolled(
 fn per_value(cx: &Cx, name: &str, n: usize) -> Result<Vec<i64>, ImportError> {
     let given = cx.attr_ints(name)?.unwrap_or_else(|| vec![0; n]);
     if given.len() != n {
-        return bad(format!(
-            "attribute `{name}` has {} entries for {n} values",
-            given.len()
-        ));
+        return bad(format!("attribute `{name}` has {} entries for {n} values", given.len()));
     }
     Ok(given)
 }
@@ -416,27 +331,19 @@ fn scan(cx: &mut Cx, inputs: Inputs) -> OpResult {
         );
     }
     let body = cx.attr_graph("body")?;
-    let all: Vec<ValueId> = (0..inputs.len())
-        .map(|idx| cx.input(inputs, idx))
-        .collect::<Result<_, _>>()?;
+    let all: Vec<ValueId> = (0..inputs.len()).map(|idx| cx.input(inputs, idx)).collect::<Result<_, _>>()?;
     let n_scanned = usize::try_from(cx.attr_i("num_scan_inputs", 0)?).unwrap_or(0);
     let n_states = match all.len().checked_sub(n_scanned) {
         Some(n) if n_scanned > 0 => n,
         _ => {
-            return bad(format!(
-                "num_scan_inputs is {n_scanned} of {} inputs",
-                all.len()
-            ));
+            return bad(format!("num_scan_inputs is {n_scanned} of {} inputs", all.len()));
         }
     };
     let (states, scanned) = all.split_at(n_states);
     let axes = per_value(cx, "scan_input_axes", n_scanned)?;
     let backwards = per_value(cx, "scan_input_directions", n_scanned)?;
-    let axes: Vec<usize> = axes
-        .iter()
-        .zip(scanned)
-        .map(|(axis, v)| cx.axis(*axis, cx.b.rank(*v)))
-        .collect::<Result<_, _>>()?;
+    let axes: Vec<usize> =
+        axes.iter().zip(scanned).map(|(axis, v)| cx.axis(*axis, cx.b.rank(*v))).collect::<Result<_, _>>()?;
     let length = cx.b.shape(scanned[0])[axes[0]].clone();
     let plan = LoopPlan {
         body,

@@ -45,10 +45,7 @@ fn labels_of(text: &str, rank: Option<usize>, widest: usize) -> Result<Vec<Label
     }
     labels.extend(behind);
     if rank.is_some_and(|rank| rank != labels.len()) {
-        return bad(format!(
-            "`{text}` does not fit an operand with {} axes",
-            rank.unwrap_or(0)
-        ));
+        return bad(format!("`{text}` does not fit an operand with {} axes", rank.unwrap_or(0)));
     }
     Ok(labels)
 }
@@ -57,9 +54,7 @@ fn labels_of(text: &str, rank: Option<usize>, widest: usize) -> Result<Vec<Label
 fn implicit_result(terms: &[Vec<Label>]) -> Vec<Label> {
     let all: Vec<Label> = terms.concat();
     let mut result: Vec<Label> = all.clone();
-    result.retain(|label| {
-        matches!(label, Label::Ellipsis(_)) || all.iter().filter(|l| *l == label).count() == 1
-    });
+    result.retain(|label| matches!(label, Label::Ellipsis(_)) || all.iter().filter(|l| *l == label).count() == 1);
     result.sort_by_key(|label| match label {
         Label::Ellipsis(n) => (0, usize::MAX - n, ' '),
         Label::Letter(c) => (1, 0, *c),
@@ -76,11 +71,7 @@ fn einsum(cx: &mut Cx, inputs: Inputs) -> OpResult {
     };
     let texts: Vec<&str> = left.split(',').collect();
     if texts.len() != inputs.len() {
-        return bad(format!(
-            "the equation has {} operands, the node {}",
-            texts.len(),
-            inputs.len()
-        ));
+        return bad(format!("the equation has {} operands, the node {}", texts.len(), inputs.len()));
     }
     let (mut terms, mut all) = (Vec::new(), Vec::new());
     for (idx, text) in texts.iter().enumerate() {
@@ -101,9 +92,7 @@ fn einsum(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let mut sorted = result.clone();
     sorted.sort();
     if !sorted.is_sorted_by(|a, b| a < b) || !result.iter().all(|label| known.contains(label)) {
-        return bad(format!(
-            "the result of `{equation}` names an axis twice, or one that no operand has"
-        ));
+        return bad(format!("the result of `{equation}` names an axis twice, or one that no operand has"));
     }
     Ok(vec![contract_all(cx.b, terms, &result)?])
 }
@@ -113,16 +102,8 @@ fn diagonal(cx: &mut Cx, value: ValueId, labels: Vec<Label>) -> Result<Term, Imp
     let mut term = Term { value, labels };
     while let Some((first, second)) = repeated(&term.labels) {
         let shape = cx.b.shape(term.value).to_vec();
-        let iota = |b: &mut Builder, axis: usize| {
-            b.emit(
-                ops::Iota {
-                    dtype: DType::I64,
-                    shape: shape.clone(),
-                    axis,
-                },
-                &[],
-            )
-        };
+        let iota =
+            |b: &mut Builder, axis: usize| b.emit(ops::Iota { dtype: DType::I64, shape: shape.clone(), axis }, &[]);
         let (a, b) = (iota(cx.b, first)?, iota(cx.b, second)?);
         let on = cx.b.compare(CompareKind::Eq, a, b)?;
         let zero = num(cx.b, term.value, 0.0)?;
@@ -150,8 +131,7 @@ fn contract_all(b: &mut Builder, terms: Vec<Term>, result: &[Label]) -> One {
     while !rest.is_empty() {
         let right = rest.remove(0);
         let right = without_ones(b, right, &extents)?;
-        let needed =
-            |label: &Label| result.contains(label) || rest.iter().any(|t| t.labels.contains(label));
+        let needed = |label: &Label| result.contains(label) || rest.iter().any(|t| t.labels.contains(label));
         left = contract(b, left, right, &needed)?;
     }
     let left = summed(b, left, &|label| result.contains(label))?;
@@ -164,9 +144,7 @@ fn extents(b: &Builder, terms: &[Term]) -> std::collections::BTreeMap<Label, Dim
     for term in terms {
         for (label, dim) in term.labels.iter().zip(b.shape(term.value)) {
             let known = extents.entry(*label).or_insert_with(|| dim.clone());
-            if known.as_const() == Some(1)
-                || (known.as_const().is_none() && dim.as_const().is_some_and(|d| d != 1))
-            {
+            if known.as_const() == Some(1) || (known.as_const().is_none() && dim.as_const().is_some_and(|d| d != 1)) {
                 *known = dim.clone();
             }
         }
@@ -181,42 +159,22 @@ fn without_ones(
     extents: &std::collections::BTreeMap<Label, Dim>,
 ) -> Result<Term, ImportError> {
     let shape = b.shape(term.value).to_vec();
-    let stays = |at: &usize| {
-        shape[*at].as_const() != Some(1) || extents[&term.labels[*at]].as_const() == Some(1)
-    };
+    let stays = |at: &usize| shape[*at].as_const() != Some(1) || extents[&term.labels[*at]].as_const() == Some(1);
     let kept: Vec<usize> = (0..shape.len()).filter(stays).collect();
     let dims = kept.iter().map(|at| shape[*at].clone()).collect();
-    Ok(Term {
-        value: b.reshape(term.value, dims)?,
-        labels: kept.iter().map(|at| term.labels[*at]).collect(),
-    })
+    Ok(Term { value: b.reshape(term.value, dims)?, labels: kept.iter().map(|at| term.labels[*at]).collect() })
 }
 
 /// The term with the axes that nobody needs summed.
-fn summed(
-    b: &mut Builder,
-    term: Term,
-    needed: &dyn Fn(&Label) -> bool,
-) -> Result<Term, ImportError> {
-    let axes: Vec<usize> = (0..term.labels.len())
-        .filter(|at| !needed(&term.labels[*at]))
-        .collect();
+fn summed(b: &mut Builder, term: Term, needed: &dyn Fn(&Label) -> bool) -> Result<Term, ImportError> {
+    let axes: Vec<usize> = (0..term.labels.len()).filter(|at| !needed(&term.labels[*at])).collect();
     Ok(Term {
         value: b.reduce(ReduceKind::Sum, term.value, &axes, false)?,
-        labels: term
-            .labels
-            .into_iter()
-            .filter(|label| needed(label))
-            .collect(),
+        labels: term.labels.into_iter().filter(|label| needed(label)).collect(),
     })
 }
 
-fn contract(
-    b: &mut Builder,
-    left: Term,
-    right: Term,
-    needed: &dyn Fn(&Label) -> bool,
-) -> Result<Term, ImportError> {
+fn contract(b: &mut Builder, left: Term, right: Term, needed: &dyn Fn(&Label) -> bool) -> Result<Term, ImportError> {
     let (ours, theirs) = (left.labels.clone(), right.labels.clone());
     let left = summed(b, left, &|label| needed(label) || theirs.contains(label))?;
     let right = summed(b, right, &|label| needed(label) || ours.contains(label))?;
@@ -224,16 +182,11 @@ fn contract(
         let at = |label: &Label| term.labels.iter().position(|l| l == label).unwrap_or(0);
         labels.iter().map(at).collect()
     };
-    let shared = left
-        .labels
-        .iter()
-        .copied()
-        .filter(|label| right.labels.contains(label));
+    let shared = left.labels.iter().copied().filter(|label| right.labels.contains(label));
     let (batch, summed): (Vec<Label>, Vec<Label>) = shared.partition(|label| needed(label));
     let free = |term: &Term| -> Vec<Label> {
         let own = term.labels.iter().copied();
-        own.filter(|label| !batch.contains(label) && !summed.contains(label))
-            .collect()
+        own.filter(|label| !batch.contains(label) && !summed.contains(label)).collect()
     };
     let labels = [batch.clone(), free(&left), free(&right)].concat();
     let out = b.dtype(left.value);
@@ -244,26 +197,13 @@ fn contract(
 }
 
 /// Axes in the order of the result; those that were dropped as ones come back.
-fn arranged(
-    b: &mut Builder,
-    term: Term,
-    result: &[Label],
-    extents: &std::collections::BTreeMap<Label, Dim>,
-) -> One {
-    let present: Vec<Label> = result
-        .iter()
-        .copied()
-        .filter(|label| term.labels.contains(label))
-        .collect();
+fn arranged(b: &mut Builder, term: Term, result: &[Label], extents: &std::collections::BTreeMap<Label, Dim>) -> One {
+    let present: Vec<Label> = result.iter().copied().filter(|label| term.labels.contains(label)).collect();
     let at = |label: &Label| term.labels.iter().position(|l| l == label).unwrap_or(0);
     let value = b.transpose(term.value, present.iter().map(at).collect())?;
     let shape: Vec<Dim> = result.iter().map(|label| extents[label].clone()).collect();
     let own = |label: &Label| {
-        if present.contains(label) {
-            extents[label].clone()
-        } else {
-            1.into()
-        }
+        if present.contains(label) { extents[label].clone() } else { 1.into() }
     };
     let value = b.reshape(value, result.iter().map(own).collect())?;
     Ok(b.broadcast(value, shape)?)

@@ -5,12 +5,7 @@ use super::kit::*;
 use super::softmax::softmax_axes;
 use crate::env::Slot;
 
-pub(crate) const ROWS: &[Row] = &[Row::of(
-    "ai.onnx.preview",
-    "FlexAttention",
-    1,
-    flex_attention,
-)];
+pub(crate) const ROWS: &[Row] = &[Row::of("ai.onnx.preview", "FlexAttention", 1, flex_attention)];
 
 /// The only result of a subgraph over one value; the value itself if there is no subgraph.
 fn modified(cx: &mut Cx, name: &str, x: ValueId) -> One {
@@ -26,11 +21,7 @@ fn modified(cx: &mut Cx, name: &str, x: ValueId) -> One {
 }
 
 fn flex_attention(cx: &mut Cx, inputs: Inputs) -> OpResult {
-    let [q, k, v] = [
-        cx.input(inputs, 0)?,
-        cx.input(inputs, 1)?,
-        cx.input(inputs, 2)?,
-    ];
+    let [q, k, v] = [cx.input(inputs, 0)?, cx.input(inputs, 1)?, cx.input(inputs, 2)?];
     if [q, k, v].iter().any(|x| cx.b.rank(*x) != 4) {
         return bad("FlexAttention takes tensors of four axes");
     }

@@ -25,9 +25,7 @@ fn gather(cx: &mut Cx, inputs: Inputs) -> OpResult {
 fn gather_elements(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (x, indices) = (cx.input(inputs, 0)?, cx.input(inputs, 1)?);
     let axis = cx.axis(cx.attr_i("axis", 0)?, cx.b.rank(x))?;
-    Ok(vec![
-        cx.b.emit(ops::GatherElements { axis }, &[x, indices])?,
-    ])
+    Ok(vec![cx.b.emit(ops::GatherElements { axis }, &[x, indices])?])
 }
 
 fn gather_nd(cx: &mut Cx, inputs: Inputs) -> OpResult {
@@ -35,9 +33,7 @@ fn gather_nd(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let Ok(batch_dims) = usize::try_from(cx.attr_i("batch_dims", 0)?) else {
         return bad("attribute `batch_dims` is negative");
     };
-    Ok(vec![
-        cx.b.emit(ops::GatherNd { batch_dims }, &[x, indices])?,
-    ])
+    Ok(vec![cx.b.emit(ops::GatherNd { batch_dims }, &[x, indices])?])
 }
 
 fn reduction(cx: &Cx) -> Result<ScatterKind, ImportError> {
@@ -48,9 +44,7 @@ fn reduction(cx: &Cx) -> Result<ScatterKind, ImportError> {
         "max" => ScatterKind::Max,
         "min" => ScatterKind::Min,
         other => {
-            return bad(format!(
-                "reduction `{other}` is none of none, add, mul, max, min"
-            ));
+            return bad(format!("reduction `{other}` is none of none, add, mul, max, min"));
         }
     })
 }
@@ -60,19 +54,14 @@ fn scatter_elements(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (indices, updates) = (cx.input(inputs, 1)?, cx.input(inputs, 2)?);
     let axis = cx.axis(cx.attr_i("axis", 0)?, cx.b.rank(x))?;
     let kind = reduction(cx)?;
-    Ok(vec![cx.b.emit(
-        ops::ScatterElements { axis, kind },
-        &[x, indices, updates],
-    )?])
+    Ok(vec![cx.b.emit(ops::ScatterElements { axis, kind }, &[x, indices, updates])?])
 }
 
 fn scatter_nd(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let x = cx.input(inputs, 0)?;
     let (indices, updates) = (cx.input(inputs, 1)?, cx.input(inputs, 2)?);
     let kind = reduction(cx)?;
-    Ok(vec![
-        cx.b.emit(ops::ScatterNd { kind }, &[x, indices, updates])?,
-    ])
+    Ok(vec![cx.b.emit(ops::ScatterNd { kind }, &[x, indices, updates])?])
 }
 
 /// A cache with an update written at an index of each sample.
@@ -81,14 +70,7 @@ fn tensor_scatter(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let rank = cx.b.rank(cache);
     let axis = cx.axis(cx.attr_i("axis", -2)?, rank)?;
     let shape = cx.b.shape(update).to_vec();
-    let mut at = cx.b.emit(
-        ops::Iota {
-            dtype: DType::I64,
-            shape: shape.clone(),
-            axis,
-        },
-        &[],
-    )?;
+    let mut at = cx.b.emit(ops::Iota { dtype: DType::I64, shape: shape.clone(), axis }, &[])?;
     if let Some(first) = cx.opt(inputs, 2) {
         let first = cx.b.cast(first, DType::I64)?;
         let first = along(cx.b, first, rank, 0)?;
@@ -103,10 +85,7 @@ fn tensor_scatter(cx: &mut Cx, inputs: Inputs) -> OpResult {
         }
         other => return bad(format!("mode `{other}` is neither linear nor circular")),
     }
-    let op = ops::ScatterElements {
-        axis,
-        kind: ScatterKind::Replace,
-    };
+    let op = ops::ScatterElements { axis, kind: ScatterKind::Replace };
     Ok(vec![cx.b.emit(op, &[cache, at, update])?])
 }
 
@@ -120,23 +99,14 @@ fn reverse_sequence(cx: &mut Cx, inputs: Inputs) -> OpResult {
         return bad("time_axis and batch_axis are the same");
     }
     let shape = cx.b.shape(x).to_vec();
-    let at = cx.b.emit(
-        ops::Iota {
-            dtype: DType::I64,
-            shape,
-            axis: time,
-        },
-        &[],
-    )?;
+    let at = cx.b.emit(ops::Iota { dtype: DType::I64, shape, axis: time }, &[])?;
     let lengths = cx.b.cast(lengths, DType::I64)?;
     let lengths = along(cx.b, lengths, rank, batch)?;
     let inside = cx.b.compare(CompareKind::Lt, at, lengths)?;
     let last = add_num(cx.b, lengths, -1.0)?;
     let mirrored = cx.b.sub(last, at)?;
     let from = cx.b.select(inside, mirrored, at)?;
-    Ok(vec![
-        cx.b.emit(ops::GatherElements { axis: time }, &[x, from])?,
-    ])
+    Ok(vec![cx.b.emit(ops::GatherElements { axis: time }, &[x, from])?])
 }
 
 /// The slices (or elements of the flattened operand) where a condition holds.
@@ -151,9 +121,7 @@ fn compress(cx: &mut Cx, inputs: Inputs) -> OpResult {
         }
     };
     let count = cx.fresh("kept");
-    let op = ops::NonZero {
-        count: count.clone(),
-    };
+    let op = ops::NonZero { count: count.clone() };
     let at = cx.b.emit(op, &[condition])?;
     let at = cx.b.reshape(at, vec![Dim::symbol(&count)])?;
     Ok(vec![cx.b.emit(ops::Gather { axis }, &[x, at])?])

@@ -3,17 +3,12 @@
 use super::kit::*;
 
 /// The family's table.
-pub(crate) const ROWS: &[Row] = &[
-    Row::onnx("Constant", 1, constant),
-    Row::onnx("ConstantOfShape", 9, constant_of_shape),
-];
+pub(crate) const ROWS: &[Row] =
+    &[Row::onnx("Constant", 1, constant), Row::onnx("ConstantOfShape", 9, constant_of_shape)];
 
 fn constant(cx: &mut Cx, _inputs: Inputs) -> OpResult {
     let [attr] = cx.node.attribute.as_slice() else {
-        return bad(format!(
-            "{} attributes where one belongs",
-            cx.node.attribute.len()
-        ));
+        return bad(format!("{} attributes where one belongs", cx.node.attribute.len()));
     };
     let floats = |v: Vec<f64>| v.into_iter().map(|f| f as f32).collect::<Vec<f32>>();
     let missing = || ImportError::Bad("the attribute has no value".into());
@@ -48,10 +43,7 @@ fn constant_of_shape(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let value = match cx.attr_tensor("value")? {
         Some(value) if value.len() == 1 => cx.b.constant(value)?,
         Some(value) => {
-            return bad(format!(
-                "attribute `value` has {} elements, not one",
-                value.len()
-            ));
+            return bad(format!("attribute `value` has {} elements, not one", value.len()));
         }
         None => cx.b.scalar(DType::F32, 0.0)?,
     };

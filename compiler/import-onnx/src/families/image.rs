@@ -3,11 +3,8 @@
 use super::kit::*;
 use super::windows::{explicit_pads, positive};
 
-pub(crate) const ROWS: &[Row] = &[
-    Row::onnx("CenterCropPad", 18, center_crop_pad),
-    Row::onnx("Col2Im", 18, col2im),
-    Row::onnx("Det", 11, det),
-];
+pub(crate) const ROWS: &[Row] =
+    &[Row::onnx("CenterCropPad", 18, center_crop_pad), Row::onnx("Col2Im", 18, col2im), Row::onnx("Det", 11, det)];
 
 fn center_crop_pad(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (x, sizes) = (cx.input(inputs, 0)?, cx.input(inputs, 1)?);
@@ -41,11 +38,7 @@ fn col2im(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (image, block) = (cx.input(inputs, 1)?, cx.input(inputs, 2)?);
     let image = cx.runtime_dims(image)?;
     let n = image.len();
-    let block: Vec<usize> = cx
-        .const_ints(block)?
-        .iter()
-        .map(|k| usize::try_from(*k).unwrap_or(0))
-        .collect();
+    let block: Vec<usize> = cx.const_ints(block)?.iter().map(|k| usize::try_from(*k).unwrap_or(0)).collect();
     if block.len() != n || block.contains(&0) {
         return bad(format!("a block {block:?} of {n} axes"));
     }
@@ -59,16 +52,13 @@ fn col2im(cx: &mut Cx, inputs: Inputs) -> OpResult {
     }
     let taps = Dim::from(block.iter().product::<usize>());
     let channels = shape[1].clone().floor_div(taps.clone());
-    let padded: Vec<Dim> = (0..n)
-        .map(|axis| image[axis].clone() + (low[axis] + high[axis]).into())
-        .collect();
+    let padded: Vec<Dim> = (0..n).map(|axis| image[axis].clone() + (low[axis] + high[axis]).into()).collect();
     // The flat place of each [kernel.., window..] in the padded image.
     let mut place = b.scalar(DType::I64, 0.0)?;
     let mut full = Vec::new();
     for axis in 0..n {
         let reach = ((block[axis] - 1) * dilations[axis] + 1) as i64;
-        let windows =
-            (padded[axis].clone() - reach.into()).floor_div(strides[axis].into()) + 1.into();
+        let windows = (padded[axis].clone() - reach.into()).floor_div(strides[axis].into()) + 1.into();
         let tap = iota(b, DType::I64, block[axis])?;
         let tap = mul_num(b, tap, dilations[axis] as f64)?;
         let tap = along(b, tap, 2 * n, axis)?;
@@ -88,10 +78,7 @@ fn col2im(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let updates = b.reshape(x, vec![images.clone(), columns])?;
     let zero = num(b, x, 0.0)?;
     let zeros = b.broadcast(zero, vec![images, product(&padded)])?;
-    let op = ops::ScatterElements {
-        axis: 1,
-        kind: ops::ScatterKind::Add,
-    };
+    let op = ops::ScatterElements { axis: 1, kind: ops::ScatterKind::Add };
     let y = b.emit(op, &[zeros, place, updates])?;
     let shape = [&[shape[0].clone(), channels], &padded[..]].concat();
     let mut y = b.reshape(y, shape)?;
@@ -138,14 +125,7 @@ fn eliminated(b: &mut Builder, x: ValueId, size: usize) -> Result<(ValueId, Valu
     }
     let column = pick(b, x, 2, 0)?;
     let magnitude = b.unary(UnaryKind::Abs, column)?;
-    let best = b.emit(
-        ops::ArgReduce {
-            kind: ops::ArgKind::Max,
-            axis: 1,
-            last: false,
-        },
-        &[magnitude],
-    )?;
+    let best = b.emit(ops::ArgReduce { kind: ops::ArgKind::Max, axis: 1, last: false }, &[magnitude])?;
     let best = unsqueeze(b, best, 1)?;
     let best_row = b.emit(ops::GatherNd { batch_dims: 1 }, &[x, best])?;
     let first_row = pick(b, x, 1, 0)?;

@@ -27,14 +27,7 @@ fn one_hot(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let indices = unsqueeze(cx.b, indices, axis)?;
     let mut shape = cx.b.shape(indices).to_vec();
     shape[axis] = depth;
-    let at = cx.b.emit(
-        ops::Iota {
-            dtype: DType::I64,
-            shape,
-            axis,
-        },
-        &[],
-    )?;
+    let at = cx.b.emit(ops::Iota { dtype: DType::I64, shape, axis }, &[])?;
     let hot = cx.b.compare(CompareKind::Eq, at, indices)?;
     let (off, on) = (pick(cx.b, values, 0, 0)?, pick(cx.b, values, 0, 1)?);
     Ok(vec![cx.b.select(hot, on, off)?])
@@ -44,14 +37,7 @@ fn one_hot(cx: &mut Cx, inputs: Inputs) -> OpResult {
 fn diagonal_number(b: &mut Builder, shape: &[Dim]) -> One {
     let iota = |b: &mut Builder, axis: usize| {
         let matrix = shape[shape.len() - 2..].to_vec();
-        b.emit(
-            ops::Iota {
-                dtype: DType::I64,
-                shape: matrix,
-                axis,
-            },
-            &[],
-        )
+        b.emit(ops::Iota { dtype: DType::I64, shape: matrix, axis }, &[])
     };
     let (rows, columns) = (iota(b, 0)?, iota(b, 1)?);
     Ok(b.sub(columns, rows)?)
@@ -66,8 +52,7 @@ fn eye_like(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let to = cx.attr_dtype("dtype")?.unwrap_or(cx.b.dtype(like));
     let diagonal = diagonal_number(cx.b, &shape)?;
     let k = cx.attr_i("k", 0)?;
-    let k =
-        cx.b.constant(Tensor::scalar(DType::I64, Scalar::Int(k.into())))?;
+    let k = cx.b.constant(Tensor::scalar(DType::I64, Scalar::Int(k.into())))?;
     let on = cx.b.compare(CompareKind::Eq, diagonal, k)?;
     Ok(vec![cx.b.cast(on, to)?])
 }
@@ -82,11 +67,7 @@ fn trilu(cx: &mut Cx, inputs: Inputs) -> OpResult {
         Some(k) => as_scalar(cx.b, k)?,
         None => cx.b.scalar(DType::I64, 0.0)?,
     };
-    let kept = if cx.attr_bool("upper", true)? {
-        CompareKind::Ge
-    } else {
-        CompareKind::Le
-    };
+    let kept = if cx.attr_bool("upper", true)? { CompareKind::Ge } else { CompareKind::Le };
     let diagonal = diagonal_number(cx.b, &shape)?;
     let kept = cx.b.compare(kept, diagonal, k)?;
     let zero = num(cx.b, x, 0.0)?;
@@ -120,12 +101,7 @@ fn ramp(b: &mut Builder, start: ValueId, delta: ValueId, count: Dim) -> One {
     Ok(b.add(scaled, start)?)
 }
 
-fn int_count(
-    cx: &mut Cx,
-    start: ValueId,
-    limit: ValueId,
-    delta: ValueId,
-) -> Result<Dim, ImportError> {
+fn int_count(cx: &mut Cx, start: ValueId, limit: ValueId, delta: ValueId) -> Result<Dim, ImportError> {
     let (start, limit) = (cx.runtime_dim(start)?, cx.runtime_dim(limit)?);
     let delta = cx.runtime_dim(delta)?;
     counted(start, limit, delta)
@@ -136,11 +112,7 @@ fn counted(start: Dim, limit: Dim, delta: Dim) -> Result<Dim, ImportError> {
         return bad("the step is 0");
     }
     let count = (limit - start).ceil_div(delta);
-    Ok(if graph::is_non_negative(&count) {
-        count
-    } else {
-        count.max(0.into())
-    })
+    Ok(if graph::is_non_negative(&count) { count } else { count.max(0.into()) })
 }
 
 /// The integer that a float is known to be: a whole constant, or an integer that was converted.
@@ -150,11 +122,7 @@ fn integral(b: &Builder, value: ValueId) -> Option<Dim> {
         let is_whole = number.fract() == 0.0 && number.abs() < 9e15;
         return is_whole.then(|| Dim::from(number as i64));
     }
-    let producer = b
-        .graph()
-        .nodes
-        .iter()
-        .rfind(|node| node.outputs.contains(&value))?;
+    let producer = b.graph().nodes.iter().rfind(|node| node.outputs.contains(&value))?;
     let from = *producer.inputs.first()?;
     match &producer.op {
         ops::Op::Cast(_) if b.dtype(from).is_int() => match b.known(from)? {
@@ -166,17 +134,8 @@ fn integral(b: &Builder, value: ValueId) -> Option<Dim> {
     }
 }
 
-fn float_count(
-    cx: &mut Cx,
-    start: ValueId,
-    limit: ValueId,
-    delta: ValueId,
-) -> Result<Dim, ImportError> {
-    let whole = (
-        integral(cx.b, start),
-        integral(cx.b, limit),
-        integral(cx.b, delta),
-    );
+fn float_count(cx: &mut Cx, start: ValueId, limit: ValueId, delta: ValueId) -> Result<Dim, ImportError> {
+    let whole = (integral(cx.b, start), integral(cx.b, limit), integral(cx.b, delta));
     if let (Some(start), Some(limit), Some(delta)) = whole {
         return counted(start, limit, delta);
     }

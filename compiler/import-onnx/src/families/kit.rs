@@ -79,13 +79,7 @@ pub(super) fn dim_value(b: &mut Builder, dim: &Dim, dtype: DType) -> One {
 }
 
 /// `start .. start + size` of an axis.
-pub(super) fn slice_axis(
-    b: &mut Builder,
-    x: ValueId,
-    axis: usize,
-    start: impl Into<Dim>,
-    size: impl Into<Dim>,
-) -> One {
+pub(super) fn slice_axis(b: &mut Builder, x: ValueId, axis: usize, start: impl Into<Dim>, size: impl Into<Dim>) -> One {
     let mut sizes = b.shape(x).to_vec();
     let mut starts = vec![Dim::from(0); sizes.len()];
     starts[axis] = start.into();
@@ -94,27 +88,13 @@ pub(super) fn slice_axis(
         return Ok(x);
     }
     let steps = vec![1; sizes.len()];
-    Ok(b.emit(
-        ops::Slice {
-            starts,
-            sizes,
-            steps,
-        },
-        &[x],
-    )?)
+    Ok(b.emit(ops::Slice { starts, sizes, steps }, &[x])?)
 }
 
 /// An axis split into equal parts.
-pub(super) fn split_axis(
-    b: &mut Builder,
-    x: ValueId,
-    axis: usize,
-    parts: usize,
-) -> Result<Vec<ValueId>, ImportError> {
+pub(super) fn split_axis(b: &mut Builder, x: ValueId, axis: usize, parts: usize) -> Result<Vec<ValueId>, ImportError> {
     let size = b.shape(x)[axis].clone().floor_div(parts.into());
-    (0..parts)
-        .map(|idx| slice_axis(b, x, axis, size.clone() * idx.into(), size.clone()))
-        .collect()
+    (0..parts).map(|idx| slice_axis(b, x, axis, size.clone() * idx.into(), size.clone())).collect()
 }
 
 /// The index `idx` of an axis, which vanishes.
@@ -134,14 +114,7 @@ pub(super) fn flip(b: &mut Builder, x: ValueId, axes: &[usize]) -> One {
         starts[*axis] = sizes[*axis].clone() - 1.into();
         steps[*axis] = -1;
     }
-    Ok(b.emit(
-        ops::Slice {
-            starts,
-            sizes,
-            steps,
-        },
-        &[x],
-    )?)
+    Ok(b.emit(ops::Slice { starts, sizes, steps }, &[x])?)
 }
 
 /// A new axis of size 1.
@@ -161,10 +134,7 @@ pub(super) fn concat(b: &mut Builder, values: &[ValueId], axis: usize) -> One {
 
 /// Values stacked along a new axis.
 pub(super) fn stack(b: &mut Builder, values: &[ValueId], axis: usize) -> One {
-    let slices: Vec<ValueId> = values
-        .iter()
-        .map(|v| unsqueeze(b, *v, axis))
-        .collect::<Result<_, _>>()?;
+    let slices: Vec<ValueId> = values.iter().map(|v| unsqueeze(b, *v, axis)).collect::<Result<_, _>>()?;
     concat(b, &slices, axis)
 }
 
@@ -180,9 +150,7 @@ pub(super) fn along(b: &mut Builder, vector: ValueId, rank: usize, axis: usize) 
 
 /// The mean over some axes, which stay with size 1.
 pub(super) fn mean(b: &mut Builder, x: ValueId, axes: &[usize]) -> One {
-    let count = axes
-        .iter()
-        .fold(Dim::from(1), |n, axis| n * b.shape(x)[*axis].clone());
+    let count = axes.iter().fold(Dim::from(1), |n, axis| n * b.shape(x)[*axis].clone());
     let sum = b.reduce(ReduceKind::Sum, x, axes, true)?;
     let count = count_value(b, &count, x)?;
     Ok(b.div(sum, count)?)
@@ -202,14 +170,7 @@ pub(super) fn count_value(b: &mut Builder, count: &Dim, like: ValueId) -> One {
 /// `0, 1, 2, ..` as a vector.
 pub(super) fn iota(b: &mut Builder, dtype: DType, size: impl Into<Dim>) -> One {
     let shape = vec![size.into()];
-    Ok(b.emit(
-        ops::Iota {
-            dtype,
-            shape,
-            axis: 0,
-        },
-        &[],
-    )?)
+    Ok(b.emit(ops::Iota { dtype, shape, axis: 0 }, &[])?)
 }
 
 /// The product of dimensions.
@@ -235,25 +196,12 @@ pub(super) fn dot(
 }
 
 /// Padding with a number.
-pub(super) fn pad_num(
-    b: &mut Builder,
-    x: ValueId,
-    low: Vec<Dim>,
-    high: Vec<Dim>,
-    value: f64,
-) -> One {
+pub(super) fn pad_num(b: &mut Builder, x: ValueId, low: Vec<Dim>, high: Vec<Dim>, value: f64) -> One {
     if low.iter().chain(&high).all(|d| d.as_const() == Some(0)) {
         return Ok(x);
     }
     let value = num(b, x, value)?;
-    Ok(b.emit(
-        ops::Pad {
-            low,
-            high,
-            mode: ops::PadMode::Constant,
-        },
-        &[x, value],
-    )?)
+    Ok(b.emit(ops::Pad { low, high, mode: ops::PadMode::Constant }, &[x, value])?)
 }
 
 /// A scalar operand: any tensor of one element as rank 0.

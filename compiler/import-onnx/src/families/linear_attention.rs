@@ -4,10 +4,8 @@ use super::attention::unpacked;
 use super::kit::*;
 use super::recur::{self, Step, Time};
 
-pub(crate) const ROWS: &[Row] = &[
-    Row::onnx("LinearAttention", 27, linear_attention),
-    Row::onnx("CausalConvWithState", 27, causal_conv),
-];
+pub(crate) const ROWS: &[Row] =
+    &[Row::onnx("LinearAttention", 27, linear_attention), Row::onnx("CausalConvWithState", 27, causal_conv)];
 
 /// One step of the recurrence. Captured are query, key, value, then decay and beta where the rule has them.
 struct Recurrence {
@@ -67,11 +65,7 @@ fn by_time(b: &mut Builder, x: ValueId, heads: &Dim) -> One {
 }
 
 fn linear_attention(cx: &mut Cx, inputs: Inputs) -> OpResult {
-    let [q, k, v] = [
-        cx.input(inputs, 0)?,
-        cx.input(inputs, 1)?,
-        cx.input(inputs, 2)?,
-    ];
+    let [q, k, v] = [cx.input(inputs, 0)?, cx.input(inputs, 1)?, cx.input(inputs, 2)?];
     let heads = |name: &str| match cx.attr_i(name, 0)? {
         n if n > 0 => Ok(Dim::from(n)),
         n => bad(format!("{name} {n}")),
@@ -90,11 +84,7 @@ fn linear_attention(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let key = by_time(cx.b, k, &kv_heads)?;
     let value = by_time(cx.b, v, &kv_heads)?;
     let key_size = cx.b.shape(key)[3].clone();
-    let scale = if scale == 0.0 {
-        1.0 / (cx.const_dim(&key_size)? as f64).sqrt()
-    } else {
-        scale
-    };
+    let scale = if scale == 0.0 { 1.0 / (cx.const_dim(&key_size)? as f64).sqrt() } else { scale };
     let mut captured = vec![query, key, value];
     if decays {
         // One number for each head, or one for each element of its keys.
@@ -119,11 +109,7 @@ fn linear_attention(cx: &mut Cx, inputs: Inputs) -> OpResult {
             (b.broadcast(zero, shape)?, dtype)
         }
     };
-    let step = Recurrence {
-        decays,
-        corrects,
-        scale,
-    };
+    let step = Recurrence { decays, corrects, scale };
     let (states, read) = recur::run(b, &step, &length, false, &captured, vec![state])?;
     let y = b.transpose(read, vec![1, 0, 2, 3])?;
     let y = b.reshape(y, vec![batch, length, q_heads * value_size])?;

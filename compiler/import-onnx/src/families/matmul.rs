@@ -2,11 +2,8 @@
 
 use super::kit::*;
 
-pub(crate) const ROWS: &[Row] = &[
-    Row::onnx("MatMul", 1, matmul),
-    Row::onnx("Gemm", 1, gemm),
-    Row::onnx("MatMulInteger", 10, matmul_integer),
-];
+pub(crate) const ROWS: &[Row] =
+    &[Row::onnx("MatMul", 1, matmul), Row::onnx("Gemm", 1, gemm), Row::onnx("MatMulInteger", 10, matmul_integer)];
 
 fn matmul(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (x, y) = (cx.input(inputs, 0)?, cx.input(inputs, 1)?);
@@ -45,9 +42,7 @@ fn batched(b: &mut Builder, x: ValueId, y: ValueId, out: DType) -> One {
     let (xs, ys) = (b.shape(x).to_vec(), b.shape(y).to_vec());
     let n_batch = xs.len().max(ys.len()) - 2;
     let at = |shape: &[Dim], axis: usize| {
-        (axis + shape.len() - 2)
-            .checked_sub(n_batch)
-            .map_or(Dim::from(1), |idx| shape[idx].clone())
+        (axis + shape.len() - 2).checked_sub(n_batch).map_or(Dim::from(1), |idx| shape[idx].clone())
     };
     let is_one = |dim: &Dim| dim.as_const() == Some(1);
     let mut batch = Vec::new();
@@ -62,58 +57,32 @@ fn batched(b: &mut Builder, x: ValueId, y: ValueId, out: DType) -> One {
         let (a, c) = (at(&xs, axis), at(&ys, axis));
         (is_one(&c) && !is_one(&a), is_one(&a) && !is_one(&c))
     };
-    let shared: Vec<usize> = (0..n_batch)
-        .filter(|axis| only(*axis) == (false, false))
-        .collect();
+    let shared: Vec<usize> = (0..n_batch).filter(|axis| only(*axis) == (false, false)).collect();
     let only_x: Vec<usize> = (0..n_batch).filter(|axis| only(*axis).0).collect();
     let only_y: Vec<usize> = (0..n_batch).filter(|axis| only(*axis).1).collect();
     let arranged = |b: &mut Builder, v: ValueId, shape: &[Dim], own: &[usize]| -> One {
-        let keep: Vec<usize> = (0..n_batch)
-            .filter(|axis| shared.contains(axis) || own.contains(axis))
-            .collect();
+        let keep: Vec<usize> = (0..n_batch).filter(|axis| shared.contains(axis) || own.contains(axis)).collect();
         let matrix = &shape[shape.len() - 2..];
         let full: Vec<Dim> = keep
             .iter()
-            .map(|axis| {
-                if shared.contains(axis) {
-                    batch[*axis].clone()
-                } else {
-                    at(shape, *axis)
-                }
-            })
+            .map(|axis| if shared.contains(axis) { batch[*axis].clone() } else { at(shape, *axis) })
             .chain(matrix.iter().cloned())
             .collect();
-        let bare: Vec<Dim> = keep
-            .iter()
-            .map(|axis| at(shape, *axis))
-            .chain(matrix.iter().cloned())
-            .collect();
+        let bare: Vec<Dim> = keep.iter().map(|axis| at(shape, *axis)).chain(matrix.iter().cloned()).collect();
         let v = b.reshape(v, bare)?;
         Ok(b.broadcast(v, full)?)
     };
     let x = arranged(b, x, &xs, &only_x)?;
     let y = arranged(b, y, &ys, &only_y)?;
     let positions = |own: &[usize]| -> Vec<usize> {
-        let keep: Vec<usize> = (0..n_batch)
-            .filter(|axis| shared.contains(axis) || own.contains(axis))
-            .collect();
-        shared
-            .iter()
-            .filter_map(|axis| keep.iter().position(|k| k == axis))
-            .collect()
+        let keep: Vec<usize> = (0..n_batch).filter(|axis| shared.contains(axis) || own.contains(axis)).collect();
+        shared.iter().filter_map(|axis| keep.iter().position(|k| k == axis)).collect()
     };
     let (x_rank, y_rank) = (b.rank(x), b.rank(y));
-    let product = dot(
-        b,
-        (x, &positions(&only_x), &[x_rank - 1]),
-        (y, &positions(&only_y), &[y_rank - 2]),
-        out,
-    )?;
+    let product = dot(b, (x, &positions(&only_x), &[x_rank - 1]), (y, &positions(&only_y), &[y_rank - 2]), out)?;
     // The product's axes are: shared, only x, m, only y, n.
     let order: Vec<usize> = [&shared[..], &only_x, &[n_batch], &only_y, &[n_batch + 1]].concat();
-    let perm = (0..n_batch + 2)
-        .filter_map(|axis| order.iter().position(|o| *o == axis))
-        .collect();
+    let perm = (0..n_batch + 2).filter_map(|axis| order.iter().position(|o| *o == axis)).collect();
     Ok(b.transpose(product, perm)?)
 }
 
@@ -150,17 +119,12 @@ pub(super) fn less_zero_point(b: &mut Builder, x: ValueId, zero: Option<ValueId>
 
 /// Whether a value is known to be all zeros.
 pub(super) fn is_zero(b: &Builder, x: ValueId) -> bool {
-    b.constant_of(x)
-        .is_some_and(|t| t.iter().all(|v| !v.as_bool()))
+    b.constant_of(x).is_some_and(|t| t.iter().all(|v| !v.as_bool()))
 }
 
 /// A zero point of rows: `[m]` beside a matrix `[.., m, k]` gets an axis behind.
 pub(super) fn per_row(b: &mut Builder, zero: ValueId) -> One {
-    if b.rank(zero) == 1 && b.shape(zero)[0].as_const() != Some(1) {
-        unsqueeze(b, zero, 1)
-    } else {
-        Ok(zero)
-    }
+    if b.rank(zero) == 1 && b.shape(zero)[0].as_const() != Some(1) { unsqueeze(b, zero, 1) } else { Ok(zero) }
 }
 
 fn matmul_integer(cx: &mut Cx, inputs: Inputs) -> OpResult {

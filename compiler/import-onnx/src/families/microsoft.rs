@@ -8,10 +8,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::microsoft("FusedMatMul", fused_matmul),
     Row::microsoft("TransposeMatMul", fused_matmul),
     Row::microsoft("SkipLayerNormalization", skip_layer_norm),
-    Row::microsoft(
-        "SkipSimplifiedLayerNormalization",
-        skip_simplified_layer_norm,
-    ),
+    Row::microsoft("SkipSimplifiedLayerNormalization", skip_simplified_layer_norm),
 ];
 
 fn swap_last(b: &mut Builder, x: ValueId) -> One {
@@ -82,12 +79,7 @@ fn skip_layer_norm(cx: &mut Cx, inputs: Inputs) -> OpResult {
         let shift = b.cast(shift, wide(dtype))?;
         y = b.add(y, shift)?;
     }
-    Ok(vec![
-        b.cast(y, dtype)?,
-        normal.mean,
-        normal.inverse_deviation,
-        sum,
-    ])
+    Ok(vec![b.cast(y, dtype)?, normal.mean, normal.inverse_deviation, sum])
 }
 
 fn skip_simplified_layer_norm(cx: &mut Cx, inputs: Inputs) -> OpResult {

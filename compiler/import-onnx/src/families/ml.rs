@@ -25,11 +25,7 @@ fn binarizer(cx: &mut Cx, inputs: Inputs) -> OpResult {
 
 /// Numbers of any type as floats: `f64` stays, all others become `f32`.
 pub(super) fn as_float(b: &mut Builder, x: ValueId) -> One {
-    let dtype = if b.dtype(x) == DType::F64 {
-        DType::F64
-    } else {
-        DType::F32
-    };
+    let dtype = if b.dtype(x) == DType::F64 { DType::F64 } else { DType::F32 };
     Ok(b.cast(x, dtype)?)
 }
 
@@ -65,11 +61,7 @@ fn normalizer(cx: &mut Cx, inputs: Inputs) -> OpResult {
 
 /// Floats as a vector constant; one number becomes a scalar.
 pub(super) fn vector(b: &mut Builder, values: &[f64], dtype: DType) -> One {
-    let shape = if values.len() == 1 {
-        Vec::new()
-    } else {
-        vec![values.len()]
-    };
+    let shape = if values.len() == 1 { Vec::new() } else { vec![values.len()] };
     let at = |idx: usize| Scalar::Float(values[idx]);
     Ok(b.constant(Tensor::build(dtype, shape, at))?)
 }
@@ -92,11 +84,7 @@ fn array_feature_extractor(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let b = &mut *cx.b;
     let count = b.ty(index).num_elements();
     let index = b.reshape(index, vec![count])?;
-    let x = if b.rank(x) == 1 {
-        unsqueeze(b, x, 0)?
-    } else {
-        x
-    };
+    let x = if b.rank(x) == 1 { unsqueeze(b, x, 0)? } else { x };
     let axis = b.rank(x).saturating_sub(1);
     Ok(vec![b.emit(ops::Gather { axis }, &[x, index])?])
 }
@@ -106,10 +94,7 @@ fn linear(cx: &mut Cx, x: ValueId, targets: usize) -> One {
     let coefficients = cx.attr_floats("coefficients")?.unwrap_or_default();
     let intercepts = cx.attr_floats("intercepts")?.unwrap_or_default();
     if targets == 0 || coefficients.is_empty() || coefficients.len() % targets != 0 {
-        return bad(format!(
-            "{} coefficients for {targets} targets",
-            coefficients.len()
-        ));
+        return bad(format!("{} coefficients for {targets} targets", coefficients.len()));
     }
     let b = &mut *cx.b;
     let dtype = b.dtype(x);
@@ -168,11 +153,7 @@ fn linear_classifier(cx: &mut Cx, inputs: Inputs) -> OpResult {
         return unsupported("classes with names; only numbers are supported");
     };
     let x = as_float(cx.b, x)?;
-    let x = if cx.b.rank(x) == 1 {
-        unsqueeze(cx.b, x, 0)?
-    } else {
-        x
-    };
+    let x = if cx.b.rank(x) == 1 { unsqueeze(cx.b, x, 0)? } else { x };
     let features = cx.const_dim(&cx.b.shape(x)[1])?.max(1);
     let n = cx.attr_floats("coefficients")?.unwrap_or_default().len() / features;
     let mut scores = linear(cx, x, n)?;
@@ -192,14 +173,7 @@ fn linear_classifier(cx: &mut Cx, inputs: Inputs) -> OpResult {
         let zero = b.scalar(DType::I64, 0.0)?;
         b.select(hit, label, zero)?
     } else {
-        let best = b.emit(
-            ops::ArgReduce {
-                kind: ops::ArgKind::Max,
-                axis: 1,
-                last: false,
-            },
-            &[scores],
-        )?;
+        let best = b.emit(ops::ArgReduce { kind: ops::ArgKind::Max, axis: 1, last: false }, &[scores])?;
         let table = b.ints(&labels)?;
         b.emit(ops::Gather { axis: 0 }, &[table, best])?
     };

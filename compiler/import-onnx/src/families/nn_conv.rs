@@ -103,30 +103,17 @@ fn qlinear_conv(cx: &mut Cx, inputs: Inputs) -> OpResult {
     } else {
         along(b, w_scale, rank, 1)?
     };
-    Ok(vec![requantized(
-        b,
-        y,
-        [x_scale, w_scale, y_scale],
-        y_zero,
-    )?])
+    Ok(vec![requantized(b, y, [x_scale, w_scale, y_scale], y_zero)?])
 }
 
 fn conv_transpose(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (x, w) = (cx.input(inputs, 0)?, cx.input(inputs, 1)?);
     if cx.b.rank(x) < 3 || cx.b.rank(x) != cx.b.rank(w) {
-        return bad(format!(
-            "a transposed convolution of {} by {}",
-            cx.b.ty(x),
-            cx.b.ty(w)
-        ));
+        return bad(format!("a transposed convolution of {} by {}", cx.b.ty(x), cx.b.ty(w)));
     }
     let bias = cx.opt(inputs, 2);
     let spread = Spread::read(cx, x, w)?;
-    let y = if spread.tiles() {
-        spread.as_product(cx.b, x, w)?
-    } else {
-        spread.as_convolution(cx.b, x, w)?
-    };
+    let y = if spread.tiles() { spread.as_product(cx.b, x, w)? } else { spread.as_convolution(cx.b, x, w)? };
     Ok(vec![add_bias(cx.b, y, bias)?])
 }
 
@@ -151,14 +138,9 @@ impl Spread {
         let strides = positive(cx, "strides", n)?;
         let dilations = positive(cx, "dilations", n)?;
         let (low, high) = explicit_pads(cx, n)?;
-        let extra = cx
-            .attr_ints("output_padding")?
-            .filter(|v| v.len() == n)
-            .unwrap_or_else(|| vec![0; n]);
-        let given = cx
-            .attr_ints("output_shape")?
-            .filter(|v| !v.is_empty())
-            .map(|v| v[v.len() - n.min(v.len())..].to_vec());
+        let extra = cx.attr_ints("output_padding")?.filter(|v| v.len() == n).unwrap_or_else(|| vec![0; n]);
+        let given =
+            cx.attr_ints("output_shape")?.filter(|v| !v.is_empty()).map(|v| v[v.len() - n.min(v.len())..].to_vec());
         let auto = cx.attr_s("auto_pad", "NOTSET")?;
         let mut spread = Spread {
             groups: groups(cx)?,
@@ -181,11 +163,7 @@ impl Spread {
                 Some(size) => {
                     let total = (full - size.clone()).max(0.into());
                     let half = total.clone().floor_div(2.into());
-                    spread.low[axis] = if auto == "SAME_UPPER" {
-                        half
-                    } else {
-                        total - half
-                    };
+                    spread.low[axis] = if auto == "SAME_UPPER" { half } else { total - half };
                     spread.sizes.push(size);
                 }
                 None => {
@@ -223,31 +201,16 @@ impl Spread {
         let n = self.kernel.len();
         let (xs, ws, out) = (b.shape(x).to_vec(), b.shape(w).to_vec(), b.dtype(x));
         let (groups, channels) = (Dim::from(self.groups), ws[1].clone());
-        let split = [
-            &[
-                xs[0].clone(),
-                groups.clone(),
-                xs[1].clone().floor_div(groups.clone()),
-            ],
-            &xs[2..],
-        ]
-        .concat();
+        let split = [&[xs[0].clone(), groups.clone(), xs[1].clone().floor_div(groups.clone())], &xs[2..]].concat();
         let x = b.reshape(x, split)?;
-        let split = [
-            &[groups.clone(), ws[0].clone().floor_div(groups.clone())],
-            &ws[1..],
-        ]
-        .concat();
+        let split = [&[groups.clone(), ws[0].clone().floor_div(groups.clone())], &ws[1..]].concat();
         let w = b.reshape(w, split)?;
         // g | n, spatial | m, kernel
         let product = dot(b, (x, &[1], &[2]), (w, &[0], &[1]), out)?;
         let pairs = (0..n).flat_map(|axis| [2 + axis, 3 + n + axis]);
         let perm = [1, 0, 2 + n].into_iter().chain(pairs).collect();
         let product = b.transpose(product, perm)?;
-        let shape = [xs[0].clone(), groups * channels]
-            .into_iter()
-            .chain(self.sizes.iter().cloned())
-            .collect();
+        let shape = [xs[0].clone(), groups * channels].into_iter().chain(self.sizes.iter().cloned()).collect();
         Ok(b.reshape(product, shape)?)
     }
 
@@ -267,15 +230,9 @@ impl Spread {
         let spatial: Vec<usize> = (2..2 + n).collect();
         let w = flip(b, w, &spatial)?;
         let reach = |axis: usize| Dim::from((self.kernel[axis] - 1) * self.dilations[axis]);
-        let pads_low: Vec<Dim> = (0..n)
-            .map(|axis| reach(axis) - self.low[axis].clone())
-            .collect();
+        let pads_low: Vec<Dim> = (0..n).map(|axis| reach(axis) - self.low[axis].clone()).collect();
         let pads_high = (0..n)
-            .map(|axis| {
-                self.sizes[axis].clone() - self.full_size(axis)
-                    + reach(axis)
-                    + self.low[axis].clone()
-            })
+            .map(|axis| self.sizes[axis].clone() - self.full_size(axis) + reach(axis) + self.low[axis].clone())
             .collect();
         let op = ops::Conv {
             strides: vec![1; n],

@@ -24,12 +24,7 @@ pub(super) struct Normalized {
 }
 
 /// Brings mean 0 and variance 1 over some axes; statistics keep those axes with size 1.
-pub(super) fn normalized(
-    b: &mut Builder,
-    x: ValueId,
-    axes: &[usize],
-    epsilon: f64,
-) -> Result<Normalized, ImportError> {
+pub(super) fn normalized(b: &mut Builder, x: ValueId, axes: &[usize], epsilon: f64) -> Result<Normalized, ImportError> {
     let mean = super::kit::mean(b, x, axes)?;
     let centred = b.sub(x, mean)?;
     let square = b.mul(centred, centred)?;
@@ -37,11 +32,7 @@ pub(super) fn normalized(
     let variance = add_num(b, variance, epsilon)?;
     let inverse_deviation = rsqrt(b, variance)?;
     let y = b.mul(centred, inverse_deviation)?;
-    Ok(Normalized {
-        y,
-        mean,
-        inverse_deviation,
-    })
+    Ok(Normalized { y, mean, inverse_deviation })
 }
 
 fn epsilon(cx: &Cx) -> Result<f64, ImportError> {
@@ -60,12 +51,7 @@ fn affine(b: &mut Builder, x: ValueId, scale: ValueId, bias: Option<ValueId>) ->
 
 fn batch_norm(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let x = cx.input(inputs, 0)?;
-    let params = [
-        cx.input(inputs, 1)?,
-        cx.input(inputs, 2)?,
-        cx.input(inputs, 3)?,
-        cx.input(inputs, 4)?,
-    ];
+    let params = [cx.input(inputs, 1)?, cx.input(inputs, 2)?, cx.input(inputs, 3)?, cx.input(inputs, 4)?];
     let epsilon = epsilon(cx)?;
     let (dtype, rank) = (cx.b.dtype(x), cx.b.rank(x));
     let stats_dtype = cx.b.dtype(params[2]);
@@ -74,11 +60,7 @@ fn batch_norm(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let mut placed = params;
     for param in &mut placed {
         let wide = cx.b.cast(*param, computing)?;
-        *param = if per_place || rank < 2 {
-            wide
-        } else {
-            along(cx.b, wide, rank, 1)?
-        };
+        *param = if per_place || rank < 2 { wide } else { along(cx.b, wide, rank, 1)? };
     }
     let [scale, bias, mean, variance] = placed;
     let wide_x = cx.b.cast(x, computing)?;
@@ -134,11 +116,7 @@ fn instance_norm(cx: &mut Cx, inputs: Inputs) -> OpResult {
 /// The element type in which statistics are computed, and the one in which they are told.
 fn stash(cx: &Cx, dtype: DType) -> Result<(DType, DType), ImportError> {
     let told = cx.attr_dtype("stash_type")?.unwrap_or(DType::F32);
-    let computing = if dtype == DType::F64 || told == DType::F64 {
-        DType::F64
-    } else {
-        DType::F32
-    };
+    let computing = if dtype == DType::F64 || told == DType::F64 { DType::F64 } else { DType::F32 };
     Ok((computing, told))
 }
 
@@ -154,11 +132,7 @@ fn layer_norm(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let x = b.cast(x, computing)?;
     let normal = normalized(b, x, &axes, epsilon)?;
     let y = affine(b, normal.y, scale, bias)?;
-    Ok(vec![
-        b.cast(y, dtype)?,
-        b.cast(normal.mean, told)?,
-        b.cast(normal.inverse_deviation, told)?,
-    ])
+    Ok(vec![b.cast(y, dtype)?, b.cast(normal.mean, told)?, b.cast(normal.inverse_deviation, told)?])
 }
 
 /// `x / sqrt(mean(x^2) + epsilon)`, and the reciprocal of that root.
@@ -206,15 +180,7 @@ fn group_norm(cx: &mut Cx, inputs: Inputs) -> OpResult {
     if shape.len() < 2 {
         return bad(format!("groups of {}", b.ty(x)));
     }
-    let split = [
-        &[
-            shape[0].clone(),
-            groups.clone(),
-            shape[1].clone().floor_div(groups),
-        ],
-        &shape[2..],
-    ]
-    .concat();
+    let split = [&[shape[0].clone(), groups.clone(), shape[1].clone().floor_div(groups)], &shape[2..]].concat();
     let rank = split.len();
     let axes: Vec<usize> = (2..rank).collect();
     let x = b.cast(x, computing)?;
@@ -276,10 +242,7 @@ fn lrn(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let n = b.rank(x) - 1;
     let square = b.mul(x, x)?;
     let first = |of_channels: usize, of_others: usize| {
-        std::iter::once(of_channels)
-            .chain(std::iter::repeat(of_others))
-            .take(n)
-            .collect::<Vec<usize>>()
+        std::iter::once(of_channels).chain(std::iter::repeat(of_others)).take(n).collect::<Vec<usize>>()
     };
     let dims = |v: Vec<usize>| v.into_iter().map(Dim::from).collect();
     let op = ops::Pool {

@@ -135,9 +135,7 @@ fn average_pool(cx: &mut Cx, inputs: Inputs) -> OpResult {
         None
     } else if cx.attr_s("auto_pad", "NOTSET")?.starts_with("SAME") {
         let numbers = |dims: &[Dim]| -> Result<Vec<i64>, ImportError> {
-            dims.iter()
-                .map(|d| cx.const_dim(d).map(|d| d as i64))
-                .collect()
+            dims.iter().map(|d| cx.const_dim(d).map(|d| d as i64)).collect()
         };
         Some((numbers(&windows.low)?, numbers(&windows.high)?))
     } else {
@@ -235,19 +233,12 @@ fn max_unpool(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let zeros = b.broadcast(zero, vec![product(&shape)])?;
     let flat = b.reshape(x, vec![count.clone()])?;
     let indices = b.reshape(indices, vec![count])?;
-    let op = ops::ScatterElements {
-        axis: 0,
-        kind: ops::ScatterKind::Replace,
-    };
+    let op = ops::ScatterElements { axis: 0, kind: ops::ScatterKind::Replace };
     let filled = b.emit(op, &[zeros, indices, flat])?;
     let y = b.reshape(filled, shape.clone())?;
     let Some(wanted) = wanted else {
         return Ok(vec![y]);
     };
-    let high = wanted
-        .iter()
-        .zip(&shape)
-        .map(|(to, from)| to.clone() - from.clone())
-        .collect();
+    let high = wanted.iter().zip(&shape).map(|(to, from)| to.clone() - from.clone()).collect();
     Ok(vec![pad_num(b, y, vec![0.into(); n + 2], high, 0.0)?])
 }

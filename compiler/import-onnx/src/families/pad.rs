@@ -17,9 +17,7 @@ fn mode(cx: &Cx) -> Result<PadMode, ImportError> {
         "edge" => PadMode::Edge,
         "wrap" => PadMode::Wrap,
         other => {
-            return bad(format!(
-                "mode `{other}` is none of constant, reflect, edge, wrap"
-            ));
+            return bad(format!("mode `{other}` is none of constant, reflect, edge, wrap"));
         }
     })
 }
@@ -70,10 +68,7 @@ fn pad(cx: &mut Cx, inputs: Inputs) -> OpResult {
         }
     };
     let negated = |dims: &[Dim]| dims.iter().map(|d| -d.clone()).collect::<Vec<Dim>>();
-    let (cut_low, cut_high) = (
-        positive_part(&negated(&low)),
-        positive_part(&negated(&high)),
-    );
+    let (cut_low, cut_high) = (positive_part(&negated(&low)), positive_part(&negated(&high)));
     let mut x = x;
     for (axis, (before, behind)) in cut_low.iter().zip(&cut_high).enumerate() {
         let size = cx.b.shape(x)[axis].clone() - before.clone() - behind.clone();
@@ -102,14 +97,7 @@ fn space_to_depth(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let x = cx.input(inputs, 0)?;
     let ([n, c, h, w], block) = image(cx, x)?;
     let (rows, columns) = (h.floor_div(block.clone()), w.floor_div(block.clone()));
-    let apart = vec![
-        n.clone(),
-        c.clone(),
-        rows.clone(),
-        block.clone(),
-        columns.clone(),
-        block.clone(),
-    ];
+    let apart = vec![n.clone(), c.clone(), rows.clone(), block.clone(), columns.clone(), block.clone()];
     let x = cx.b.reshape(x, apart)?;
     let perm = match cx.attr_s("mode", "DCR")?.as_str() {
         "DCR" => vec![0, 3, 5, 1, 2, 4],
@@ -127,14 +115,8 @@ fn depth_to_space(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let depth = c.floor_div(block.clone() * block.clone());
     let (b, d) = (block.clone(), depth.clone());
     let (apart, perm) = match cx.attr_s("mode", "DCR")?.as_str() {
-        "DCR" => (
-            vec![n.clone(), b.clone(), b, d, h.clone(), w.clone()],
-            vec![0, 3, 4, 1, 5, 2],
-        ),
-        "CRD" => (
-            vec![n.clone(), d, b.clone(), b, h.clone(), w.clone()],
-            vec![0, 1, 4, 2, 5, 3],
-        ),
+        "DCR" => (vec![n.clone(), b.clone(), b, d, h.clone(), w.clone()], vec![0, 3, 4, 1, 5, 2]),
+        "CRD" => (vec![n.clone(), d, b.clone(), b, h.clone(), w.clone()], vec![0, 1, 4, 2, 5, 3]),
         other => return bad(format!("mode `{other}` is neither DCR nor CRD")),
     };
     let x = cx.b.reshape(x, apart)?;

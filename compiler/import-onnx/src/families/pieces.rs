@@ -4,16 +4,11 @@ use super::kit::*;
 use graph::is_non_negative;
 
 /// The family's table.
-pub(crate) const ROWS: &[Row] = &[
-    Row::onnx("Concat", 1, concat_row),
-    Row::onnx("Split", 2, split),
-    Row::onnx("Slice", 1, slice),
-];
+pub(crate) const ROWS: &[Row] =
+    &[Row::onnx("Concat", 1, concat_row), Row::onnx("Split", 2, split), Row::onnx("Slice", 1, slice)];
 
 fn concat_row(cx: &mut Cx, inputs: Inputs) -> OpResult {
-    let values: Vec<ValueId> = (0..inputs.len())
-        .map(|idx| cx.input(inputs, idx))
-        .collect::<Result<_, _>>()?;
+    let values: Vec<ValueId> = (0..inputs.len()).map(|idx| cx.input(inputs, idx)).collect::<Result<_, _>>()?;
     let first = cx.input(inputs, 0)?;
     let axis = match cx.attr_i_opt("axis")? {
         Some(axis) => axis,
@@ -34,22 +29,11 @@ fn split(cx: &mut Cx, inputs: Inputs) -> OpResult {
         (None, None) => equal_parts(cx, &whole)?,
     };
     if sizes.len() < cx.node.output.len() {
-        return bad(format!(
-            "{} parts for {} results",
-            sizes.len(),
-            cx.node.output.len()
-        ));
+        return bad(format!("{} parts for {} results", sizes.len(), cx.node.output.len()));
     }
-    let total = sizes
-        .iter()
-        .fold(Dim::from(0), |sum, size| sum + size.clone());
-    if (total.clone() - whole.clone())
-        .as_const()
-        .is_some_and(|d| d != 0)
-    {
-        return bad(format!(
-            "the parts have {total} elements together, the axis {whole}"
-        ));
+    let total = sizes.iter().fold(Dim::from(0), |sum, size| sum + size.clone());
+    if (total.clone() - whole.clone()).as_const().is_some_and(|d| d != 0) {
+        return bad(format!("the parts have {total} elements together, the axis {whole}"));
     }
     let mut start = Dim::from(0);
     let mut parts = Vec::new();
@@ -102,20 +86,10 @@ fn slice(cx: &mut Cx, inputs: Inputs) -> OpResult {
         sizes[cut.axis] = size;
         starts[cut.axis] = start;
     }
-    if starts.iter().all(|d| d.as_const() == Some(0))
-        && sizes == shape
-        && steps.iter().all(|s| *s == 1)
-    {
+    if starts.iter().all(|d| d.as_const() == Some(0)) && sizes == shape && steps.iter().all(|s| *s == 1) {
         return Ok(vec![x]);
     }
-    Ok(vec![cx.b.emit(
-        ops::Slice {
-            starts,
-            sizes,
-            steps,
-        },
-        &[x],
-    )?])
+    Ok(vec![cx.b.emit(ops::Slice { starts, sizes, steps }, &[x])?])
 }
 
 fn cuts(cx: &mut Cx, inputs: Inputs, rank: usize) -> Result<Vec<Cut>, ImportError> {
@@ -124,51 +98,26 @@ fn cuts(cx: &mut Cx, inputs: Inputs, rank: usize) -> Result<Vec<Cut>, ImportErro
     let (starts, ends, axes, steps, followed) = if cx.opset < 10 {
         let starts = cx.attr_ints("starts")?.ok_or_else(|| missing("starts"))?;
         let ends = cx.attr_ints("ends")?.ok_or_else(|| missing("ends"))?;
-        (
-            constants(starts),
-            constants(ends),
-            cx.attr_ints("axes")?,
-            None,
-            true,
-        )
+        (constants(starts), constants(ends), cx.attr_ints("axes")?, None, true)
     } else {
         let (starts, ends) = (cx.input(inputs, 1)?, cx.input(inputs, 2)?);
         let followed = cx.known_dims(starts).is_some() && cx.known_dims(ends).is_some();
         let axes = cx.opt(inputs, 3).map(|v| cx.const_ints(v)).transpose()?;
         let steps = cx.opt(inputs, 4).map(|v| cx.const_ints(v)).transpose()?;
-        (
-            cx.runtime_dims(starts)?,
-            cx.runtime_dims(ends)?,
-            axes,
-            steps,
-            followed,
-        )
+        (cx.runtime_dims(starts)?, cx.runtime_dims(ends)?, axes, steps, followed)
     };
     let n = starts.len();
     let axes = axes.unwrap_or_else(|| (0..n as i64).collect());
     let steps = steps.unwrap_or_else(|| vec![1; n]);
     if [ends.len(), axes.len(), steps.len()] != [n, n, n] {
-        return bad(format!(
-            "{n} starts, {} ends, {} axes and {} steps",
-            ends.len(),
-            axes.len(),
-            steps.len()
-        ));
+        return bad(format!("{n} starts, {} ends, {} axes and {} steps", ends.len(), axes.len(), steps.len()));
     }
     if steps.contains(&0) {
         return bad("a step is 0");
     }
     let axes = cx.axes(&axes, rank)?;
     let parts = axes.into_iter().zip(starts).zip(ends).zip(steps);
-    Ok(parts
-        .map(|(((axis, start), end), step)| Cut {
-            axis,
-            start,
-            end,
-            step,
-            followed,
-        })
-        .collect())
+    Ok(parts.map(|(((axis, start), end), step)| Cut { axis, start, end, step, followed }).collect())
 }
 
 /// Whether an expression cannot be negative if every symbol is at least 1.
@@ -203,12 +152,7 @@ impl Cut {
             None if self.followed && non_negative_if_not_empty(&(Dim::from(-1) - at.clone())) => {
                 at.clone() + extent.clone()
             }
-            None => Dim::select_eq(
-                at.clone().max(0.into()),
-                at.clone(),
-                at.clone(),
-                at.clone() + extent.clone(),
-            ),
+            None => Dim::select_eq(at.clone().max(0.into()), at.clone(), at.clone(), at.clone() + extent.clone()),
         }
     }
 
@@ -237,13 +181,7 @@ mod tests {
     use super::*;
 
     fn range(extent: Dim, start: i64, end: i64, step: i64) -> (Dim, Dim) {
-        let cut = Cut {
-            axis: 0,
-            start: start.into(),
-            end: end.into(),
-            step,
-            followed: true,
-        };
+        let cut = Cut { axis: 0, start: start.into(), end: end.into(), step, followed: true };
         cut.range(&extent)
     }
 
@@ -262,19 +200,7 @@ mod tests {
 
     #[test]
     fn constant_and_symbolic_ranges_agree_with_numpy() {
-        let ends = [
-            i64::MIN,
-            -100,
-            -3,
-            -1,
-            0,
-            1,
-            2,
-            5,
-            100,
-            i64::from(i32::MAX),
-            i64::MAX,
-        ];
+        let ends = [i64::MIN, -100, -3, -1, 0, 1, 2, 5, 100, i64::from(i32::MAX), i64::MAX];
         for n in 1..5 {
             for start in ends {
                 for end in ends {
@@ -297,10 +223,7 @@ mod tests {
     #[test]
     fn common_symbolic_slices_stay_simple() {
         let n = Dim::symbol("N");
-        assert_eq!(
-            range(n.clone(), -1, i64::MAX, 1),
-            (n.clone() - 1.into(), 1.into())
-        );
+        assert_eq!(range(n.clone(), -1, i64::MAX, 1), (n.clone() - 1.into(), 1.into()));
         assert_eq!(range(n.clone(), 0, -1, 1), (0.into(), n.clone() - 1.into()));
         assert_eq!(range(n.clone(), 1, i64::MAX, 1), (1.into(), n - 1.into()));
     }

@@ -27,11 +27,7 @@ fn spread(cx: &mut Cx, value: ValueId, x: ValueId) -> One {
         return as_scalar(cx.b, value);
     }
     if cx.b.rank(value) == 1 && block == 0 {
-        let axis = if rank <= 1 {
-            0
-        } else {
-            cx.axis(cx.attr_i("axis", 1)?, rank)?
-        };
+        let axis = if rank <= 1 { 0 } else { cx.axis(cx.attr_i("axis", 1)?, rank)? };
         return along(cx.b, value, rank, axis);
     }
     let axis = cx.axis(cx.attr_i("axis", 1)?, rank)?;
@@ -57,11 +53,7 @@ fn repeat_blocks(b: &mut Builder, value: ValueId, axis: usize, block: usize, x: 
 
 /// Arithmetic on storage-only types happens in `f32`.
 fn arithmetic(dtype: DType) -> DType {
-    if dtype.is_float() && !dtype.is_tiny_float() {
-        dtype
-    } else {
-        DType::F32
-    }
+    if dtype.is_float() && !dtype.is_tiny_float() { dtype } else { DType::F32 }
 }
 
 fn quantize_linear(cx: &mut Cx, inputs: Inputs) -> OpResult {
@@ -97,12 +89,7 @@ fn quantize_linear(cx: &mut Cx, inputs: Inputs) -> OpResult {
 }
 
 /// `saturate(round(scaled) + zero)` as an integer type.
-pub(super) fn saturated(
-    b: &mut Builder,
-    scaled: ValueId,
-    zero: Option<ValueId>,
-    out: DType,
-) -> One {
+pub(super) fn saturated(b: &mut Builder, scaled: ValueId, zero: Option<ValueId>, out: DType) -> One {
     let Some((low, high)) = out.int_range() else {
         return bad(format!("quantization to {out}"));
     };
@@ -130,18 +117,12 @@ fn dequantize_linear(cx: &mut Cx, inputs: Inputs) -> OpResult {
         Some(dtype) => dtype,
         None => cx.b.dtype(scale),
     };
-    let zero = cx
-        .opt(inputs, 2)
-        .filter(|zero| !super::matmul::is_zero(cx.b, *zero));
+    let zero = cx.opt(inputs, 2).filter(|zero| !super::matmul::is_zero(cx.b, *zero));
     let scale = spread(cx, scale, x)?;
     let zero = zero.map(|zero| spread(cx, zero, x)).transpose()?;
     let b = &mut *cx.b;
     // Differences of 16-bit integers are exact in f32; scales of 16 bits are widened to it.
-    let computing = if b.dtype(scale) == DType::F64 || out == DType::F64 {
-        DType::F64
-    } else {
-        DType::F32
-    };
+    let computing = if b.dtype(scale) == DType::F64 || out == DType::F64 { DType::F64 } else { DType::F32 };
     let number = match zero {
         Some(zero) if b.dtype(x) == DType::I32 => {
             let difference = b.sub(x, zero)?;
@@ -207,12 +188,7 @@ impl QuantizedWeights {
 }
 
 /// `saturate(round(product * x_scale * w_scale / y_scale) + y_zero)`; the scales come in shapes that broadcast.
-pub(super) fn requantized(
-    b: &mut Builder,
-    product: ValueId,
-    scales: [ValueId; 3],
-    zero: ValueId,
-) -> One {
+pub(super) fn requantized(b: &mut Builder, product: ValueId, scales: [ValueId; 3], zero: ValueId) -> One {
     let out = b.dtype(zero);
     let computing = DType::F32;
     let [x_scale, w_scale, y_scale] = scales;
@@ -235,16 +211,8 @@ pub(super) fn requantized(
 fn qlinear_matmul(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let x = cx.input(inputs, 0)?;
     let w = cx.input(inputs, 3)?;
-    let scales = [
-        cx.input(inputs, 1)?,
-        cx.input(inputs, 4)?,
-        cx.input(inputs, 6)?,
-    ];
-    let (x_zero, w_zero, y_zero) = (
-        cx.input(inputs, 2)?,
-        cx.input(inputs, 5)?,
-        cx.input(inputs, 7)?,
-    );
+    let scales = [cx.input(inputs, 1)?, cx.input(inputs, 4)?, cx.input(inputs, 6)?];
+    let (x_zero, w_zero, y_zero) = (cx.input(inputs, 2)?, cx.input(inputs, 5)?, cx.input(inputs, 7)?);
     let b = &mut *cx.b;
     let x_zero = per_row(b, x_zero)?;
     let x = less_zero_point(b, x, Some(x_zero))?;
@@ -254,10 +222,5 @@ fn qlinear_matmul(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let x_scale = per_row(b, x_scale)?;
     let y_scale = per_row(b, y_scale)?;
     let y_zero = per_row(b, y_zero)?;
-    Ok(vec![requantized(
-        b,
-        product,
-        [x_scale, w_scale, y_scale],
-        y_zero,
-    )?])
+    Ok(vec![requantized(b, product, [x_scale, w_scale, y_scale], y_zero)?])
 }

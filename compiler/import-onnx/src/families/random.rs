@@ -20,9 +20,7 @@ fn seed(cx: &mut Cx) -> Result<u64, ImportError> {
         None => cx
             .fresh("seed")
             .bytes()
-            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-            }),
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)),
     })
 }
 
@@ -32,17 +30,7 @@ fn random(cx: &mut Cx, kind: RandomKind, dtype: DType, shape: Vec<Dim>) -> One {
         RandomKind::Normal => (cx.attr_f("mean", 0.0)?, cx.attr_f("scale", 1.0)?),
     };
     let seed = seed(cx)?;
-    Ok(cx.b.emit(
-        ops::Random {
-            kind,
-            dtype,
-            shape,
-            a: a.into(),
-            b: b.into(),
-            seed,
-        },
-        &[],
-    )?)
+    Ok(cx.b.emit(ops::Random { kind, dtype, shape, a: a.into(), b: b.into(), seed }, &[])?)
 }
 
 fn of_shape(cx: &mut Cx, kind: RandomKind) -> OpResult {
@@ -83,17 +71,7 @@ fn uniform_like(cx: &mut Cx, inputs: Inputs) -> OpResult {
 fn unit_uniform(cx: &mut Cx, dtype: DType, shape: Vec<Dim>) -> One {
     let seed = seed(cx)?;
     let (a, b) = (0.0.into(), 1.0.into());
-    Ok(cx.b.emit(
-        ops::Random {
-            kind: RandomKind::Uniform,
-            dtype,
-            shape,
-            a,
-            b,
-            seed,
-        },
-        &[],
-    )?)
+    Ok(cx.b.emit(ops::Random { kind: RandomKind::Uniform, dtype, shape, a, b, seed }, &[])?)
 }
 
 /// 1 with the probability that the operand tells.
@@ -120,12 +98,7 @@ fn multinomial(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let most = cx.b.reduce(ReduceKind::Max, x, &[1], true)?;
     let centred = cx.b.sub(x, most)?;
     let weights = cx.b.unary(UnaryKind::Exp, centred)?;
-    let op = ops::Cumulative {
-        kind: ops::CumKind::Sum,
-        axis: 1,
-        exclusive: false,
-        reverse: false,
-    };
+    let op = ops::Cumulative { kind: ops::CumKind::Sum, axis: 1, exclusive: false, reverse: false };
     let sums = cx.b.emit(op, &[weights])?;
     let total = cx.b.reduce(ReduceKind::Sum, weights, &[1], true)?;
     let draw = unit_uniform(cx, DType::F32, shape)?;

@@ -54,9 +54,7 @@ pub(super) fn run(
     states: Vec<ValueId>,
 ) -> Result<(Vec<ValueId>, ValueId), ImportError> {
     match length.as_const() {
-        Some(n) if (1..=MAX_UNROLLED).contains(&n) => {
-            unrolled(b, step, n, reverse, captured, states)
-        }
+        Some(n) if (1..=MAX_UNROLLED).contains(&n) => unrolled(b, step, n, reverse, captured, states),
         _ => looped(b, step, length, reverse, captured, states),
     }
 }
@@ -100,9 +98,7 @@ fn looped(
     let go_on = body.input("condition", scalar(DType::Bool));
     let parameters = |body: &mut Builder, values: &[ValueId], name: &str| -> Vec<ValueId> {
         let typed = values.iter().enumerate();
-        typed
-            .map(|(idx, v)| body.input(&format!("{name}_{idx}"), b.ty(*v).clone()))
-            .collect()
+        typed.map(|(idx, v)| body.input(&format!("{name}_{idx}"), b.ty(*v).clone())).collect()
     };
     let inner_states = parameters(&mut body, &states, "state");
     let inner = parameters(&mut body, &outside, "captured");
@@ -112,12 +108,7 @@ fn looped(
     } else {
         trip
     };
-    let (next, result) = step.step(
-        &mut body,
-        &inner[..captured.len()],
-        Time::Value(time),
-        &inner_states,
-    )?;
+    let (next, result) = step.step(&mut body, &inner[..captured.len()], Time::Value(time), &inner_states)?;
     body.output("condition", go_on);
     for (idx, value) in next.iter().enumerate() {
         body.output(&format!("state_{idx}"), *value);
@@ -126,22 +117,12 @@ fn looped(
     body.output("result", result);
     let trips = dim_value(b, length, DType::I64)?;
     let start = b.constant(Tensor::scalar(DType::Bool, Scalar::Bool(true)))?;
-    let operands: Vec<ValueId> = [trips, start]
-        .into_iter()
-        .chain(states.iter().copied())
-        .chain(outside)
-        .collect();
+    let operands: Vec<ValueId> = [trips, start].into_iter().chain(states.iter().copied()).chain(outside).collect();
     let mut types: Vec<tensor::TensorType> = states.iter().map(|v| b.ty(*v).clone()).collect();
     let n_carried = types.len();
     let shape = std::iter::once(length.clone()).chain(slice.shape).collect();
-    types.push(tensor::TensorType {
-        dtype: slice.dtype,
-        shape,
-    });
-    let op = ops::Loop {
-        n_carried,
-        symbols: Vec::new(),
-    };
+    types.push(tensor::TensorType { dtype: slice.dtype, shape });
+    let op = ops::Loop { n_carried, symbols: Vec::new() };
     let mut outputs = b.emit_regions(op, &operands, vec![body.finish()], types);
     let Some(mut stacked) = outputs.pop() else {
         return bad("a loop without results");

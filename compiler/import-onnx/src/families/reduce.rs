@@ -73,11 +73,7 @@ fn min(cx: &mut Cx, inputs: Inputs) -> OpResult {
 
 fn mean_row(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let plan = plan(cx, inputs)?;
-    let extents: Vec<Dim> = plan
-        .axes
-        .iter()
-        .map(|axis| cx.b.shape(plan.x)[*axis].clone())
-        .collect();
+    let extents: Vec<Dim> = plan.axes.iter().map(|axis| cx.b.shape(plan.x)[*axis].clone()).collect();
     let sum = plan.reduce(cx.b, ReduceKind::Sum, plan.x)?;
     let count = count_value(cx.b, &product(&extents), plan.x)?;
     Ok(vec![cx.b.div(sum, count)?])
@@ -141,11 +137,7 @@ fn log_sum_exp(cx: &mut Cx, inputs: Inputs) -> OpResult {
     if plan.keep {
         return Ok(vec![result]);
     }
-    let kept =
-        cx.b.shape(result)
-            .iter()
-            .enumerate()
-            .filter(|(axis, _)| !plan.axes.contains(axis));
+    let kept = cx.b.shape(result).iter().enumerate().filter(|(axis, _)| !plan.axes.contains(axis));
     let shape = kept.map(|(_, dim)| dim.clone()).collect();
     Ok(vec![cx.b.reshape(result, shape)?])
 }
@@ -174,15 +166,7 @@ fn cumulative(cx: &mut Cx, inputs: Inputs, kind: CumKind) -> OpResult {
     let axis = cx.axis(cx.const_int(axis)?, cx.b.rank(x))?;
     let exclusive = cx.attr_bool("exclusive", false)?;
     let reverse = cx.attr_bool("reverse", false)?;
-    Ok(vec![cx.b.emit(
-        ops::Cumulative {
-            kind,
-            axis,
-            exclusive,
-            reverse,
-        },
-        &[x],
-    )?])
+    Ok(vec![cx.b.emit(ops::Cumulative { kind, axis, exclusive, reverse }, &[x])?])
 }
 
 fn cum_sum(cx: &mut Cx, inputs: Inputs) -> OpResult {

@@ -4,10 +4,7 @@ use super::kit::*;
 use super::resize_axis::{Mode, Rules, resized};
 use super::resize_place::{Axis, Coordinates, Rounding};
 
-pub(crate) const ROWS: &[Row] = &[
-    Row::onnx("Resize", 10, resize),
-    Row::onnx("Upsample", 1, upsample),
-];
+pub(crate) const ROWS: &[Row] = &[Row::onnx("Resize", 10, resize), Row::onnx("Upsample", 1, upsample)];
 
 fn mode(cx: &Cx, name: &str, rounding: Rounding) -> Result<Mode, ImportError> {
     Ok(match name {
@@ -61,8 +58,7 @@ fn new_rules(cx: &Cx) -> Result<Rules, ImportError> {
 
 /// An operand that is there and not empty.
 fn filled(cx: &Cx, inputs: Inputs, idx: usize) -> Option<ValueId> {
-    cx.opt(inputs, idx)
-        .filter(|v| cx.b.ty(*v).num_elements().as_const() != Some(0))
+    cx.opt(inputs, idx).filter(|v| cx.b.ty(*v).num_elements().as_const() != Some(0))
 }
 
 fn upsample(cx: &mut Cx, inputs: Inputs) -> OpResult {
@@ -71,14 +67,9 @@ fn upsample(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let rules = old_rules(cx)?;
     let scales = match (cx.opt(inputs, 1), cx.attr_floats("scales")?) {
         (Some(scales), _) => scales,
-        (None, Some(scales)) => {
-            cx.b.constant(Tensor::from_vec(vec![scales.len()], scales))?
-        }
+        (None, Some(scales)) => cx.b.constant(Tensor::from_vec(vec![scales.len()], scales))?,
         (None, None) => {
-            let (height, width) = (
-                cx.attr_f("height_scale", 1.0)?,
-                cx.attr_f("width_scale", 1.0)?,
-            );
+            let (height, width) = (cx.attr_f("height_scale", 1.0)?, cx.attr_f("width_scale", 1.0)?);
             cx.b.constant(Tensor::from_vec(vec![4], vec![1.0, 1.0, height, width]))?
         }
     };
@@ -172,15 +163,8 @@ fn floored_dim(cx: &mut Cx, value: ValueId) -> Result<Dim, ImportError> {
     cx.runtime_dim(vector)
 }
 
-fn by_scales(
-    cx: &mut Cx,
-    x: ValueId,
-    axes: &[usize],
-    scales: ValueId,
-) -> Result<Vec<Axis>, ImportError> {
-    let known: Option<Vec<f64>> =
-        cx.b.constant_of(scales)
-            .map(|t| t.iter().map(Scalar::as_f64).collect());
+fn by_scales(cx: &mut Cx, x: ValueId, axes: &[usize], scales: ValueId) -> Result<Vec<Axis>, ImportError> {
+    let known: Option<Vec<f64>> = cx.b.constant_of(scales).map(|t| t.iter().map(Scalar::as_f64).collect());
     let n = cx.b.ty(scales).num_elements();
     if n.as_const().is_some_and(|n| n != axes.len() as i64) {
         return bad(format!("{n} scales for {} axes", axes.len()));
@@ -202,24 +186,12 @@ fn by_scales(
                 floored_dim(cx, length)?
             }
         };
-        plan.push(Axis {
-            axis: *axis,
-            output,
-            scale,
-            scale_value,
-            by_size: false,
-            region: None,
-        });
+        plan.push(Axis { axis: *axis, output, scale, scale_value, by_size: false, region: None });
     }
     Ok(plan)
 }
 
-fn by_sizes(
-    cx: &mut Cx,
-    x: ValueId,
-    axes: &[usize],
-    sizes: ValueId,
-) -> Result<Vec<Axis>, ImportError> {
+fn by_sizes(cx: &mut Cx, x: ValueId, axes: &[usize], sizes: ValueId) -> Result<Vec<Axis>, ImportError> {
     let sizes = cx.runtime_dims(sizes)?;
     if sizes.len() != axes.len() {
         return bad(format!("{} sizes for {} axes", sizes.len(), axes.len()));
@@ -227,26 +199,13 @@ fn by_sizes(
     let mut plan = Vec::new();
     for (axis, output) in axes.iter().zip(sizes) {
         let input = cx.b.shape(x)[*axis].clone();
-        let (to, from) = (
-            dim_value(cx.b, &output, DType::F64)?,
-            dim_value(cx.b, &input, DType::F64)?,
-        );
+        let (to, from) = (dim_value(cx.b, &output, DType::F64)?, dim_value(cx.b, &input, DType::F64)?);
         let scale_value = cx.b.div(to, from)?;
         let scale = match (output.as_const(), input.as_const()) {
             (Some(to), Some(from)) => Some(to as f64 / from as f64),
-            _ => output
-                .exact_div(&input)
-                .and_then(|times| times.as_const())
-                .map(|times| times as f64),
+            _ => output.exact_div(&input).and_then(|times| times.as_const()).map(|times| times as f64),
         };
-        plan.push(Axis {
-            axis: *axis,
-            output,
-            scale,
-            scale_value,
-            by_size: true,
-            region: None,
-        });
+        plan.push(Axis { axis: *axis, output, scale, scale_value, by_size: true, region: None });
     }
     let kind = match cx.attr_s("keep_aspect_ratio_policy", "stretch")?.as_str() {
         "stretch" => return Ok(plan),
@@ -259,12 +218,7 @@ fn by_sizes(
 }
 
 /// Gives all axes the smallest or largest of their scales.
-fn same_scale(
-    cx: &mut Cx,
-    x: ValueId,
-    kind: BinaryKind,
-    plan: &mut [Axis],
-) -> Result<(), ImportError> {
+fn same_scale(cx: &mut Cx, x: ValueId, kind: BinaryKind, plan: &mut [Axis]) -> Result<(), ImportError> {
     let Some(first) = plan.first() else {
         return Ok(());
     };

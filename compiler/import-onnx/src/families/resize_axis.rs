@@ -56,27 +56,17 @@ pub(super) fn resized(cx: &mut Cx, x: ValueId, rules: &Rules, axis: &Axis) -> On
 }
 
 /// Whole repetitions, where that is what nearest neighbours are: no indices are needed.
-fn repeated(
-    b: &mut Builder,
-    x: ValueId,
-    rules: &Rules,
-    axis: &Axis,
-) -> Result<Option<ValueId>, ImportError> {
-    let Some(times) = axis
-        .scale
-        .filter(|s| s.fract() == 0.0 && (1.0..=64.0).contains(s))
-    else {
+fn repeated(b: &mut Builder, x: ValueId, rules: &Rules, axis: &Axis) -> Result<Option<ValueId>, ImportError> {
+    let Some(times) = axis.scale.filter(|s| s.fract() == 0.0 && (1.0..=64.0).contains(s)) else {
         return Ok(None);
     };
     let plain = matches!(
         (rules.mode, rules.coordinates),
-        (
-            Mode::Nearest(Rounding::Floor | Rounding::Simple),
-            Coordinates::Asymmetric
-        ) | (
-            Mode::Nearest(Rounding::PreferFloor | Rounding::PreferCeil),
-            Coordinates::HalfPixel | Coordinates::HalfPixelSymmetric
-        )
+        (Mode::Nearest(Rounding::Floor | Rounding::Simple), Coordinates::Asymmetric)
+            | (
+                Mode::Nearest(Rounding::PreferFloor | Rounding::PreferCeil),
+                Coordinates::HalfPixel | Coordinates::HalfPixelSymmetric
+            )
     );
     let input = b.shape(x)[axis.axis].clone();
     let times = Dim::from(times as i64);
@@ -126,28 +116,18 @@ const MAX_UNROLLED_TAPS: i64 = 8;
 /// Downscaling with antialias stretches the kernel by the inverse of the scale; how far it reaches tells the neighbours.
 /// They go from `first` to `1 - first` around the place's floor.
 fn taps(cx: &mut Cx, rules: &Rules, axis: &Axis) -> Result<Taps, ImportError> {
-    let scale = if rules.antialias {
-        axis.scale
-    } else {
-        Some(1.0)
-    };
+    let scale = if rules.antialias { axis.scale } else { Some(1.0) };
     if let Some(narrow) = scale.map(|scale| scale.min(1.0)) {
         let first = (-support(rules.mode) / narrow).floor() as i64 + 1;
         let count = 2 - 2 * first;
         let narrow = cx.b.scalar(DType::F64, narrow)?;
         if count <= MAX_UNROLLED_TAPS {
             let offsets = (first..first + count).map(|offset| offset as f64);
-            return Ok(Taps {
-                offsets: Offsets::Each(offsets.collect()),
-                narrow,
-            });
+            return Ok(Taps { offsets: Offsets::Each(offsets.collect()), narrow });
         }
         let offset = iota(cx.b, DType::F64, count)?;
         let offset = add_num(cx.b, offset, first as f64)?;
-        return Ok(Taps {
-            offsets: Offsets::All(along(cx.b, offset, 2, 1)?),
-            narrow,
-        });
+        return Ok(Taps { offsets: Offsets::All(along(cx.b, offset, 2, 1)?), narrow });
     }
     let narrow = with_num(cx.b, BinaryKind::Min, axis.scale_value, 1.0)?;
     let reach = num(cx.b, narrow, -support(rules.mode))?;
@@ -161,20 +141,10 @@ fn taps(cx: &mut Cx, rules: &Rules, axis: &Axis) -> Result<Taps, ImportError> {
     let count = cx.runtime_dim(count)?;
     let offset = iota(cx.b, DType::F64, count)?;
     let offset = cx.b.add(offset, first)?;
-    Ok(Taps {
-        offsets: Offsets::All(along(cx.b, offset, 2, 1)?),
-        narrow,
-    })
+    Ok(Taps { offsets: Offsets::All(along(cx.b, offset, 2, 1)?), narrow })
 }
 
-fn interpolated(
-    cx: &mut Cx,
-    x: ValueId,
-    rules: &Rules,
-    axis: &Axis,
-    place: ValueId,
-    last: ValueId,
-) -> One {
+fn interpolated(cx: &mut Cx, x: ValueId, rules: &Rules, axis: &Axis, place: ValueId, last: ValueId) -> One {
     let taps = taps(cx, rules, axis)?;
     let b = &mut *cx.b;
     // A place that is an index belongs to its left.
@@ -187,15 +157,7 @@ fn interpolated(
             let mut neighbours = Vec::new();
             for offset in offsets {
                 let offset = num(b, floor, *offset)?;
-                neighbours.push(neighbour(
-                    b,
-                    rules,
-                    floor,
-                    ratio,
-                    offset,
-                    taps.narrow,
-                    last,
-                )?);
+                neighbours.push(neighbour(b, rules, floor, ratio, offset, taps.narrow, last)?);
             }
             if normalize {
                 let mut sum = neighbours[0].weight;
@@ -248,10 +210,7 @@ fn neighbour(
         let zero = num(b, weight, 0.0)?;
         weight = b.select(outside, zero, weight)?;
     }
-    Ok(Neighbour {
-        index: limited(b, place, last)?,
-        weight,
-    })
+    Ok(Neighbour { index: limited(b, place, last)?, weight })
 }
 
 /// The weight of a neighbour at a distance.

@@ -101,10 +101,7 @@ fn unscaled(b: &mut Builder, place: ValueId, input: &Dim, axis: &Axis) -> One {
     if !axis.by_size {
         return Ok(b.div(place, axis.scale_value)?);
     }
-    let (from, to) = (
-        dim_value(b, input, DType::F64)?,
-        dim_value(b, &axis.output, DType::F64)?,
-    );
+    let (from, to) = (dim_value(b, input, DType::F64)?, dim_value(b, &axis.output, DType::F64)?);
     let scaled = b.mul(place, from)?;
     Ok(b.div(scaled, to)?)
 }
@@ -116,11 +113,7 @@ fn half_pixel(b: &mut Builder, index: ValueId, input: &Dim, axis: &Axis) -> One 
 }
 
 /// The result's exact length less 1 (or 1 instead of 0), and whether that length is 1.
-fn steps(
-    b: &mut Builder,
-    size: ValueId,
-    scale: ValueId,
-) -> Result<(ValueId, ValueId), ImportError> {
+fn steps(b: &mut Builder, size: ValueId, scale: ValueId) -> Result<(ValueId, ValueId), ImportError> {
     let length = b.mul(size, scale)?;
     let steps = add_num(b, length, -1.0)?;
     let one = compare_num(b, CompareKind::Eq, length, 1.0)?;
@@ -133,10 +126,7 @@ pub(super) fn rounded(b: &mut Builder, place: ValueId, rounding: Rounding, scale
         Rounding::Floor => Ok(b.unary(UnaryKind::Floor, place)?),
         Rounding::Ceil => Ok(b.unary(UnaryKind::Ceil, place)?),
         Rounding::Simple => {
-            let (floor, ceil) = (
-                b.unary(UnaryKind::Floor, place)?,
-                b.unary(UnaryKind::Ceil, place)?,
-            );
+            let (floor, ceil) = (b.unary(UnaryKind::Floor, place)?, b.unary(UnaryKind::Ceil, place)?);
             let shrinks = compare_num(b, CompareKind::Lt, scale, 1.0)?;
             Ok(b.select(shrinks, ceil, floor)?)
         }

@@ -9,9 +9,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::onnx("RNN", 1, |cx, inputs| import(cx, inputs, Kind::Rnn)),
     Row::onnx("GRU", 1, |cx, inputs| import(cx, inputs, Kind::Gru)),
     Row::onnx("LSTM", 1, |cx, inputs| import(cx, inputs, Kind::Lstm)),
-    Row::microsoft("DynamicQuantizeLSTM", |cx, inputs| {
-        import_form(cx, inputs, Kind::Lstm, true)
-    }),
+    Row::microsoft("DynamicQuantizeLSTM", |cx, inputs| import_form(cx, inputs, Kind::Lstm, true)),
 ];
 
 /// Which optional values a direction's steps see behind the gates' inputs and the recurrent weights.
@@ -89,11 +87,7 @@ fn weights(
 ) -> Result<Weights, ImportError> {
     let weights = cx.input(inputs, at)?;
     Ok(if quantized {
-        Weights::Quantized(QuantizedWeights {
-            weights,
-            scale: cx.input(inputs, scale)?,
-            zero: cx.input(inputs, zero)?,
-        })
+        Weights::Quantized(QuantizedWeights { weights, scale: cx.input(inputs, scale)?, zero: cx.input(inputs, zero)? })
     } else {
         Weights::Plain(weights)
     })
@@ -125,11 +119,7 @@ fn import_form(cx: &mut Cx, inputs: Inputs, kind: Kind, quantized: bool) -> OpRe
     };
     let n_states = if kind == Kind::Lstm { 2 } else { 1 };
     let operands = Operands {
-        x: if batch_first {
-            cx.b.transpose(x, vec![1, 0, 2])?
-        } else {
-            x
-        },
+        x: if batch_first { cx.b.transpose(x, vec![1, 0, 2])? } else { x },
         weights: weights(cx, inputs, 1, [8, 9], quantized)?,
         recurrent: weights(cx, inputs, 2, [10, 11], quantized)?,
         bias: cx.opt(inputs, 3),
@@ -199,35 +189,20 @@ fn direction(
         lengths: operands.lengths.is_some(),
     };
     let optional = [inner_bias, peepholes, operands.lengths];
-    let captured: Vec<ValueId> = std::iter::once(gates)
-        .chain(recurrent.values())
-        .chain(optional.into_iter().flatten())
-        .collect();
-    recur::run(
-        b,
-        &Direction { cell, has },
-        &length,
-        reverse,
-        &captured,
-        states,
-    )
+    let captured: Vec<ValueId> =
+        std::iter::once(gates).chain(recurrent.values()).chain(optional.into_iter().flatten()).collect();
+    recur::run(b, &Direction { cell, has }, &length, reverse, &captured, states)
 }
 
 /// The bias `[2 * gates * hidden]` as one that is added outside of the recurrence, and what has to stay inside.
-fn merged_bias(
-    b: &mut Builder,
-    cell: &Cell,
-    bias: ValueId,
-) -> Result<(ValueId, Option<ValueId>), ImportError> {
+fn merged_bias(b: &mut Builder, cell: &Cell, bias: ValueId) -> Result<(ValueId, Option<ValueId>), ImportError> {
     let halves = split_axis(b, bias, 0, 2)?;
     let inner = cell.kind == Kind::Gru && cell.linear_before_reset;
     if !inner {
         return Ok((b.add(halves[0], halves[1])?, None));
     }
-    let (outer, recurrent) = (
-        split_axis(b, halves[0], 0, cell.kind.gates())?,
-        split_axis(b, halves[1], 0, cell.kind.gates())?,
-    );
+    let (outer, recurrent) =
+        (split_axis(b, halves[0], 0, cell.kind.gates())?, split_axis(b, halves[1], 0, cell.kind.gates())?);
     let update = b.add(outer[0], recurrent[0])?;
     let reset = b.add(outer[1], recurrent[1])?;
     let merged = concat(b, &[update, reset, outer[2]], 0)?;

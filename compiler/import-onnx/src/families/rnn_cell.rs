@@ -170,19 +170,14 @@ impl Weights {
     pub(super) fn replaced(self, mut next: impl FnMut() -> One) -> Result<Weights, ImportError> {
         Ok(match self {
             Weights::Plain(_) => Weights::Plain(next()?),
-            Weights::Quantized(_) => Weights::Quantized(QuantizedWeights {
-                weights: next()?,
-                scale: next()?,
-                zero: next()?,
-            }),
+            Weights::Quantized(_) => {
+                Weights::Quantized(QuantizedWeights { weights: next()?, scale: next()?, zero: next()? })
+            }
         })
     }
 
     /// The same weights with a function applied to each of their values.
-    pub(super) fn replaced_each(
-        self,
-        mut f: impl FnMut(ValueId) -> One,
-    ) -> Result<Weights, ImportError> {
+    pub(super) fn replaced_each(self, mut f: impl FnMut(ValueId) -> One) -> Result<Weights, ImportError> {
         let mut values = self.values().into_iter();
         self.replaced(|| match values.next() {
             Some(value) => f(value),
@@ -212,33 +207,19 @@ pub(super) struct Params {
 
 impl Cell {
     /// The cells of a node's directions.
-    pub(super) fn read_all(
-        cx: &Cx,
-        kind: Kind,
-        directions: usize,
-    ) -> Result<Vec<Cell>, ImportError> {
+    pub(super) fn read_all(cx: &Cx, kind: Kind, directions: usize) -> Result<Vec<Cell>, ImportError> {
         let defaults = kind.defaults();
         let names = match cx.attr_strings("activations")?.filter(|v| !v.is_empty()) {
             Some(names) => names,
-            None => (0..directions)
-                .flat_map(|_| defaults.iter().map(|name| (*name).to_string()))
-                .collect(),
+            None => (0..directions).flat_map(|_| defaults.iter().map(|name| (*name).to_string())).collect(),
         };
         if names.len() != directions * defaults.len() {
             return bad(format!("activations {names:?} for {directions} directions"));
         }
-        let mut alphas = cx
-            .attr_floats("activation_alpha")?
-            .unwrap_or_default()
-            .into_iter();
-        let mut betas = cx
-            .attr_floats("activation_beta")?
-            .unwrap_or_default()
-            .into_iter();
-        let all: Vec<Activation> = names
-            .iter()
-            .map(|name| Activation::read(name, &mut alphas, &mut betas))
-            .collect::<Result<_, _>>()?;
+        let mut alphas = cx.attr_floats("activation_alpha")?.unwrap_or_default().into_iter();
+        let mut betas = cx.attr_floats("activation_beta")?.unwrap_or_default().into_iter();
+        let all: Vec<Activation> =
+            names.iter().map(|name| Activation::read(name, &mut alphas, &mut betas)).collect::<Result<_, _>>()?;
         let cell = |activations: &[Activation]| -> Result<Cell, ImportError> {
             Ok(Cell {
                 kind,
@@ -287,10 +268,7 @@ impl Cell {
         let (gates, linear) = if self.linear_before_reset {
             let all = params.recurrent.product(b, h)?;
             let gates = slice_axis(b, all, 1, 0, two.clone())?;
-            (
-                gates,
-                Some(slice_axis(b, all, 1, two.clone(), hidden.clone())?),
-            )
+            (gates, Some(slice_axis(b, all, 1, two.clone(), hidden.clone())?))
         } else {
             let rows = params.recurrent.rows(b, 0.into(), two.clone())?;
             (rows.product(b, h)?, None)
@@ -345,11 +323,7 @@ impl Cell {
             f = peep(b, f, for_forget, c)?;
         }
         i = self.activate(b, 0, i)?;
-        f = if self.input_forget {
-            num_sub(b, 1.0, i)?
-        } else {
-            self.activate(b, 0, f)?
-        };
+        f = if self.input_forget { num_sub(b, 1.0, i)? } else { self.activate(b, 0, f)? };
         let candidate = self.activate(b, 1, candidate)?;
         let kept = b.mul(f, c)?;
         let fresh = b.mul(i, candidate)?;

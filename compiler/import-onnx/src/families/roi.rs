@@ -2,10 +2,7 @@
 
 use super::kit::*;
 
-pub(crate) const ROWS: &[Row] = &[
-    Row::onnx("RoiAlign", 10, roi_align),
-    Row::onnx("MaxRoiPool", 1, max_roi_pool),
-];
+pub(crate) const ROWS: &[Row] = &[Row::onnx("RoiAlign", 10, roi_align), Row::onnx("MaxRoiPool", 1, max_roi_pool)];
 
 /// Sample places along one axis, `[regions, bins * samples]`: two neighbours with weights.
 struct Samples {
@@ -134,26 +131,15 @@ fn neighbours(
 }
 
 fn roi_align(cx: &mut Cx, inputs: Inputs) -> OpResult {
-    let (x, rois, batch) = (
-        cx.input(inputs, 0)?,
-        cx.input(inputs, 1)?,
-        cx.input(inputs, 2)?,
-    );
-    let default = if cx.opset < 16 {
-        "output_half_pixel"
-    } else {
-        "half_pixel"
-    };
+    let (x, rois, batch) = (cx.input(inputs, 0)?, cx.input(inputs, 1)?, cx.input(inputs, 2)?);
+    let default = if cx.opset < 16 { "output_half_pixel" } else { "half_pixel" };
     let coordinates = cx.attr_s("coordinate_transformation_mode", default)?;
     let align = Align {
         ratio: cx.attr_i("sampling_ratio", 0)?,
         half_pixel: coordinates == "half_pixel",
         scale: cx.attr_f("spatial_scale", 1.0)?,
     };
-    let (height, width) = (
-        cx.attr_i("output_height", 1)?.max(1),
-        cx.attr_i("output_width", 1)?.max(1),
-    );
+    let (height, width) = (cx.attr_i("output_height", 1)?.max(1), cx.attr_i("output_width", 1)?.max(1));
     let max = match cx.attr_s("mode", "avg")?.as_str() {
         "avg" => false,
         "max" => true,
@@ -174,14 +160,7 @@ fn roi_align(cx: &mut Cx, inputs: Inputs) -> OpResult {
 }
 
 /// The samples of all regions combined bin by bin.
-fn sampled(
-    b: &mut Builder,
-    x: ValueId,
-    batch: ValueId,
-    ys: &Samples,
-    xs: &Samples,
-    max: bool,
-) -> One {
+fn sampled(b: &mut Builder, x: ValueId, batch: ValueId, ys: &Samples, xs: &Samples, max: bool) -> One {
     let shape = b.shape(x).to_vec();
     let channels = shape[1].clone();
     let last = b.transpose(x, vec![0, 2, 3, 1])?;
@@ -209,11 +188,7 @@ fn sampled(
             corners.push(b.mul(value, weight)?);
         }
     }
-    let kind = if max {
-        BinaryKind::Max
-    } else {
-        BinaryKind::Add
-    };
+    let kind = if max { BinaryKind::Max } else { BinaryKind::Add };
     let mut value = corners[0];
     for corner in &corners[1..] {
         value = b.binary(kind, value, *corner)?;
@@ -224,14 +199,7 @@ fn sampled(
     let missing = num(b, value, if max { f64::NEG_INFINITY } else { 0.0 })?;
     let value = b.select(exists, value, missing)?;
     let regions = b.shape(value)[0].clone();
-    let split = vec![
-        regions,
-        ys.bins.clone(),
-        ys.most.clone(),
-        xs.bins.clone(),
-        xs.most.clone(),
-        channels,
-    ];
+    let split = vec![regions, ys.bins.clone(), ys.most.clone(), xs.bins.clone(), xs.most.clone(), channels];
     let value = b.reshape(value, split)?;
     let pooled = if max {
         let best = b.reduce(ReduceKind::Max, value, &[2, 4], false)?;
@@ -254,14 +222,7 @@ fn nothing_is_zero(b: &mut Builder, x: ValueId) -> One {
 }
 
 /// Which elements of an axis belong to each bin: `bool[regions, bins, size]`.
-fn bin_mask(
-    b: &mut Builder,
-    rois: ValueId,
-    columns: [usize; 2],
-    bins: i64,
-    size: &Dim,
-    scale: f64,
-) -> One {
+fn bin_mask(b: &mut Builder, rois: ValueId, columns: [usize; 2], bins: i64, size: &Dim, scale: f64) -> One {
     let dtype = b.dtype(rois);
     let edge = |b: &mut Builder, idx: usize| -> One {
         let edge = column(b, rois, idx)?;
@@ -295,10 +256,8 @@ fn bin_mask(
 fn max_roi_pool(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (x, rois) = (cx.input(inputs, 0)?, cx.input(inputs, 1)?);
     let scale = cx.attr_f("spatial_scale", 1.0)?;
-    let Some([height, width]) = cx
-        .attr_ints("pooled_shape")?
-        .and_then(|v| <[i64; 2]>::try_from(v).ok())
-        .filter(|v| v.iter().all(|n| *n > 0))
+    let Some([height, width]) =
+        cx.attr_ints("pooled_shape")?.and_then(|v| <[i64; 2]>::try_from(v).ok()).filter(|v| v.iter().all(|n| *n > 0))
     else {
         return bad("pooled_shape is not two positive numbers");
     };

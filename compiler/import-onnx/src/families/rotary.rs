@@ -24,11 +24,7 @@ fn rotary(cx: &mut Cx, inputs: Inputs) -> OpResult {
         _ => return bad(format!("heads of {} with num_heads {heads}", b.ty(x))),
     };
     let size = b.shape(split)[3].clone();
-    let rotated = if rotated == 0 {
-        size.clone()
-    } else {
-        Dim::from(rotated)
-    };
+    let rotated = if rotated == 0 { size.clone() } else { Dim::from(rotated) };
     let mut angle = |table: ValueId| -> One {
         let at = match positions {
             Some(positions) => b.emit(ops::Gather { axis: 0 }, &[table, positions])?,
@@ -47,10 +43,7 @@ fn rotary(cx: &mut Cx, inputs: Inputs) -> OpResult {
         let pairs = b.reshape(turned, pairs)?;
         (pick(b, pairs, 4, 0)?, pick(b, pairs, 4, 1)?)
     } else {
-        (
-            slice_axis(b, turned, 3, 0, half.clone())?,
-            slice_axis(b, turned, 3, half.clone(), half)?,
-        )
+        (slice_axis(b, turned, 3, 0, half.clone())?, slice_axis(b, turned, 3, half.clone(), half)?)
     };
     let (a, c) = (b.mul(cos, first)?, b.mul(sin, second)?);
     let real = b.sub(a, c)?;

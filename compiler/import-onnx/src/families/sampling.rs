@@ -18,10 +18,7 @@ impl Image {
         let last = b.transpose(x, perm)?;
         let places = product(&shape[2..]);
         let flat = b.reshape(last, vec![shape[0].clone(), places, shape[1].clone()])?;
-        Ok(Image {
-            flat,
-            sizes: shape[2..].to_vec(),
-        })
+        Ok(Image { flat, sizes: shape[2..].to_vec() })
     }
 
     /// The elements at whole coordinates inside the image, each `i64[batch, points]`, as `[batch, points, channels]`.
@@ -57,16 +54,7 @@ pub(super) fn linear_taps(b: &mut Builder, place: ValueId) -> Result<Vec<Tap>, I
     let low = b.unary(UnaryKind::Floor, place)?;
     let ratio = b.sub(place, low)?;
     let high = add_num(b, low, 1.0)?;
-    Ok(vec![
-        Tap {
-            place: low,
-            weight: num_sub(b, 1.0, ratio)?,
-        },
-        Tap {
-            place: high,
-            weight: ratio,
-        },
-    ])
+    Ok(vec![Tap { place: low, weight: num_sub(b, 1.0, ratio)? }, Tap { place: high, weight: ratio }])
 }
 
 /// Four neighbours with the weights of a cubic convolution.
@@ -85,12 +73,7 @@ pub(super) fn cubic_taps(b: &mut Builder, place: ValueId, a: f64) -> Result<Vec<
     let near = [a + 2.0, -(a + 3.0), 0.0, 1.0];
     // a (x + 1)^3 - 5 a (x + 1)^2 + 8 a (x + 1) - 4 a in powers of x.
     let far = [a, -2.0 * a, a, 0.0];
-    let weights = [
-        polynomial(ratio, far)?,
-        polynomial(ratio, near)?,
-        polynomial(rest, near)?,
-        polynomial(rest, far)?,
-    ];
+    let weights = [polynomial(ratio, far)?, polynomial(ratio, near)?, polynomial(rest, near)?, polynomial(rest, far)?];
     let mut taps = Vec::new();
     for (idx, weight) in weights.into_iter().enumerate() {
         let place = add_num(b, low, idx as f64 - 1.0)?;
@@ -108,10 +91,7 @@ pub(super) fn zero_outside(b: &mut Builder, tap: Tap, size: &Dim) -> Result<Tap,
     let outside = b.binary(BinaryKind::Or, before, behind)?;
     let zero = num(b, tap.weight, 0.0)?;
     let weight = b.select(outside, zero, tap.weight)?;
-    Ok(Tap {
-        place: inside(b, tap.place, size)?,
-        weight,
-    })
+    Ok(Tap { place: inside(b, tap.place, size)?, weight })
 }
 
 /// A place limited to the image.
@@ -138,19 +118,12 @@ pub(super) fn interpolated(b: &mut Builder, image: &Image, taps: &[Vec<Tap>]) ->
 }
 
 /// Each combination of one tap for each axis: the element times its weights.
-pub(super) fn weighted(
-    b: &mut Builder,
-    image: &Image,
-    taps: &[Vec<Tap>],
-) -> Result<Vec<ValueId>, ImportError> {
+pub(super) fn weighted(b: &mut Builder, image: &Image, taps: &[Vec<Tap>]) -> Result<Vec<ValueId>, ImportError> {
     let mut combinations: Vec<Vec<Tap>> = vec![Vec::new()];
     for axis in taps {
         combinations = combinations
             .iter()
-            .flat_map(|prefix| {
-                axis.iter()
-                    .map(move |tap| prefix.iter().copied().chain([*tap]).collect())
-            })
+            .flat_map(|prefix| axis.iter().map(move |tap| prefix.iter().copied().chain([*tap]).collect()))
             .collect();
     }
     let dtype = b.dtype(image.flat);

@@ -29,14 +29,7 @@ fn unique(cx: &mut Cx, inputs: Inputs) -> OpResult {
     };
     let sorted = cx.attr_bool("sorted", true)?;
     let count = cx.fresh("distinct");
-    Ok(cx.b.emit_all(
-        ops::Unique {
-            axis,
-            sorted,
-            count,
-        },
-        &[x],
-    )?)
+    Ok(cx.b.emit_all(ops::Unique { axis, sorted, count }, &[x])?)
 }
 
 /// Without a score threshold every box counts; without a number of boxes none is kept.
@@ -56,9 +49,6 @@ fn non_max_suppression(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let least = scalar(cx, 4, DType::F32, f64::NEG_INFINITY)?;
     let center_point = cx.attr_bool("center_point_box", false)?;
     let count = cx.fresh("boxes");
-    let op = ops::NonMaxSuppression {
-        center_point,
-        count,
-    };
+    let op = ops::NonMaxSuppression { center_point, count };
     Ok(vec![cx.b.emit(op, &[boxes, scores, most, overlap, least])?])
 }

@@ -62,11 +62,7 @@ fn empty(_cx: &mut Cx, _inputs: Slots) -> SlotResult {
 /// A position in a sequence of `n`, counted from the end where it is negative; `end` is the first that is too large.
 fn position(cx: &mut Cx, at: ValueId, n: usize, end: usize) -> Result<usize, ImportError> {
     let at = cx.const_int(at)?;
-    let from_front = if at < 0 {
-        at.saturating_add(n as i64)
-    } else {
-        at
-    };
+    let from_front = if at < 0 { at.saturating_add(n as i64) } else { at };
     match usize::try_from(from_front) {
         Ok(position) if position < end => Ok(position),
         _ => bad(format!("position {at} of a sequence of {n}")),
@@ -104,8 +100,7 @@ fn erase(cx: &mut Cx, inputs: Slots) -> SlotResult {
 
 fn length(cx: &mut Cx, inputs: Slots) -> SlotResult {
     let n = sequence(inputs, 0)?.len();
-    let n =
-        cx.b.constant(Tensor::scalar(DType::I64, Scalar::Int(n as i128)))?;
+    let n = cx.b.constant(Tensor::scalar(DType::I64, Scalar::Int(n as i128)))?;
     one(n)
 }
 
@@ -117,9 +112,7 @@ fn map(cx: &mut Cx, inputs: Slots) -> SlotResult {
     for idx in 0..n {
         let item = |slot: &Option<Slot>| match slot {
             Some(Slot::Sequence(items)) if items.len() == n => Ok(Slot::Value(items[idx])),
-            Some(Slot::Sequence(items)) => {
-                bad(format!("sequences of {n} and {} items", items.len()))
-            }
+            Some(Slot::Sequence(items)) => bad(format!("sequences of {n} and {} items", items.len())),
             Some(slot) => Ok(slot.clone()),
             None => bad("an input is missing"),
         };
@@ -139,19 +132,12 @@ fn split(cx: &mut Cx, inputs: Slots) -> SlotResult {
     let (sizes, keep) = match sizes {
         Some(sizes) if cx.b.rank(sizes) == 1 => (cx.const_ints(sizes)?, true),
         Some(size) => (chunks(cx, &extent, size)?, true),
-        None => (
-            vec![1; cx.const_dim(&extent)?],
-            cx.attr_bool("keepdims", true)?,
-        ),
+        None => (vec![1; cx.const_dim(&extent)?], cx.attr_bool("keepdims", true)?),
     };
     let (mut start, mut parts) = (0, Vec::new());
     for size in sizes {
         let part = slice_axis(cx.b, x, axis, start, size)?;
-        let part = if keep {
-            part
-        } else {
-            pick(cx.b, part, axis, 0)?
-        };
+        let part = if keep { part } else { pick(cx.b, part, axis, 0)? };
         parts.push(part);
         start += size;
     }
@@ -198,10 +184,7 @@ fn get_element(_cx: &mut Cx, inputs: Slots) -> SlotResult {
 }
 
 fn has_element(cx: &mut Cx, inputs: Slots) -> SlotResult {
-    let has = !matches!(
-        inputs.first(),
-        Some(Some(Slot::Nothing)) | Some(None) | None
-    );
+    let has = !matches!(inputs.first(), Some(Some(Slot::Nothing)) | Some(None) | None);
     let truth = cx.b.scalar(DType::Bool, f64::from(u8::from(has)))?;
     one(truth)
 }

@@ -59,9 +59,7 @@ fn resolved(from: &[Dim], target: &[Dim], copy_zero: bool) -> Result<Vec<Dim>, I
             Some(0) if copy_zero => match from.get(axis) {
                 Some(dim) => shape[axis] = dim.clone(),
                 None => {
-                    return bad(format!(
-                        "axis {axis} of the target copies an axis that the operand lacks"
-                    ));
+                    return bad(format!("axis {axis} of the target copies an axis that the operand lacks"));
                 }
             },
             Some(-1) if open.is_some() => return bad("two axes of the target are -1"),
@@ -71,12 +69,8 @@ fn resolved(from: &[Dim], target: &[Dim], copy_zero: bool) -> Result<Vec<Dim>, I
         }
     }
     if let Some(axis) = open {
-        let others: Vec<Dim> = shape
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| *at != axis)
-            .map(|(_, dim)| dim.clone())
-            .collect();
+        let others: Vec<Dim> =
+            shape.iter().enumerate().filter(|(at, _)| *at != axis).map(|(_, dim)| dim.clone()).collect();
         shape[axis] = quotient(from, &others);
     }
     Ok(shape)
@@ -87,10 +81,7 @@ fn quotient(from: &[Dim], by: &[Dim]) -> Dim {
     let mut left = from.to_vec();
     let mut right = Vec::new();
     for dim in by {
-        match left
-            .iter()
-            .position(|d| d == dim && d.as_const() != Some(0))
-        {
+        match left.iter().position(|d| d == dim && d.as_const() != Some(0)) {
             Some(at) => {
                 left.remove(at);
             }
@@ -154,16 +145,10 @@ fn squeeze(cx: &mut Cx, inputs: Inputs) -> OpResult {
             (0..shape.len()).filter(is_one).collect()
         }
     };
-    if let Some(axis) = axes
-        .iter()
-        .find(|axis| shape[**axis].as_const().is_some_and(|d| d != 1))
-    {
+    if let Some(axis) = axes.iter().find(|axis| shape[**axis].as_const().is_some_and(|d| d != 1)) {
         return bad(format!("axis {axis} has size {}, not 1", shape[*axis]));
     }
-    let kept = shape
-        .iter()
-        .enumerate()
-        .filter(|(axis, _)| !axes.contains(axis));
+    let kept = shape.iter().enumerate().filter(|(axis, _)| !axes.contains(axis));
     let shape = kept.map(|(_, dim)| dim.clone()).collect();
     Ok(vec![cx.b.reshape(x, shape)?])
 }
@@ -211,9 +196,7 @@ fn expanded(from: &[Dim], target: &[Dim]) -> Option<Vec<Dim>> {
         let own = (axis + shape.len()).checked_sub(rank);
         own.map_or(Dim::from(1), |own| shape[own].clone())
     };
-    (0..rank)
-        .map(|axis| tensor::broadcast_dims(&at(from, axis), &at(target, axis)))
-        .collect()
+    (0..rank).map(|axis| tensor::broadcast_dims(&at(from, axis), &at(target, axis))).collect()
 }
 
 fn tile(cx: &mut Cx, inputs: Inputs) -> OpResult {
@@ -225,17 +208,10 @@ fn tile(cx: &mut Cx, inputs: Inputs) -> OpResult {
     }
     let own = cx.b.shape(x).to_vec();
     let pairs = |repeat: &dyn Fn(usize) -> Dim| -> Vec<Dim> {
-        (0..rank)
-            .flat_map(|axis| [repeat(axis), own[axis].clone()])
-            .collect()
+        (0..rank).flat_map(|axis| [repeat(axis), own[axis].clone()]).collect()
     };
     let apart = cx.b.reshape(x, pairs(&|_| 1.into()))?;
-    let repeated =
-        cx.b.broadcast(apart, pairs(&|axis| repeats[axis].clone()))?;
-    let shape = own
-        .iter()
-        .zip(&repeats)
-        .map(|(d, r)| d.clone() * r.clone())
-        .collect();
+    let repeated = cx.b.broadcast(apart, pairs(&|axis| repeats[axis].clone()))?;
+    let shape = own.iter().zip(&repeats).map(|(d, r)| d.clone() * r.clone()).collect();
     Ok(vec![cx.b.reshape(repeated, shape)?])
 }

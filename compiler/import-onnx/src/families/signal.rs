@@ -8,15 +8,9 @@ use std::f64::consts::TAU;
 pub(crate) const ROWS: &[Row] = &[
     Row::onnx("DFT", 17, dft),
     Row::onnx("STFT", 17, stft),
-    Row::onnx("HannWindow", 17, |cx, inputs| {
-        window(cx, inputs, &[0.5, -0.5])
-    }),
-    Row::onnx("HammingWindow", 17, |cx, inputs| {
-        window(cx, inputs, &[25.0 / 46.0, 25.0 / 46.0 - 1.0])
-    }),
-    Row::onnx("BlackmanWindow", 17, |cx, inputs| {
-        window(cx, inputs, &[0.42, -0.5, 0.08])
-    }),
+    Row::onnx("HannWindow", 17, |cx, inputs| window(cx, inputs, &[0.5, -0.5])),
+    Row::onnx("HammingWindow", 17, |cx, inputs| window(cx, inputs, &[25.0 / 46.0, 25.0 / 46.0 - 1.0])),
+    Row::onnx("BlackmanWindow", 17, |cx, inputs| window(cx, inputs, &[0.42, -0.5, 0.08])),
     Row::onnx("MelWeightMatrix", 17, mel_weight_matrix),
 ];
 
@@ -29,11 +23,8 @@ fn waves(
     dtype: DType,
 ) -> Result<(ValueId, ValueId), ImportError> {
     let known = |dim: &Dim| dim.as_const().and_then(|d| usize::try_from(d).ok());
-    if let (Some(rows), Some(columns), Some(length)) = (known(rows), known(columns), known(length))
-    {
-        let table: Vec<f64> = (0..length)
-            .map(|i| TAU * i as f64 / length as f64)
-            .collect();
+    if let (Some(rows), Some(columns), Some(length)) = (known(rows), known(columns), known(length)) {
+        let table: Vec<f64> = (0..length).map(|i| TAU * i as f64 / length as f64).collect();
         let mut matrix = |f: fn(f64) -> f64| {
             let at = |idx: usize| {
                 let turn = (idx / columns) * (idx % columns) % length;
@@ -55,10 +46,7 @@ fn waves(
     let whole = dim_value(b, length, DType::F64)?;
     let part = b.div(turn, whole)?;
     let angle = mul_num(b, part, TAU)?;
-    let (cos, sin) = (
-        b.unary(UnaryKind::Cos, angle)?,
-        b.unary(UnaryKind::Sin, angle)?,
-    );
+    let (cos, sin) = (b.unary(UnaryKind::Cos, angle)?, b.unary(UnaryKind::Sin, angle)?);
     Ok((b.cast(cos, dtype)?, b.cast(sin, dtype)?))
 }
 
@@ -90,12 +78,7 @@ fn dft(cx: &mut Cx, inputs: Inputs) -> OpResult {
         None if inverse && onesided => (size - 1.into()) * 2.into(),
         None => size,
     };
-    let transform = Transform {
-        axis,
-        length,
-        inverse,
-        onesided,
-    };
+    let transform = Transform { axis, length, inverse, onesided };
     Ok(vec![transformed(cx, x, &transform)?])
 }
 
@@ -128,11 +111,7 @@ fn transformed(cx: &mut Cx, x: ValueId, transform: &Transform) -> One {
     let b = &mut *cx.b;
     let x = b.cast(x, computing)?;
     let rows = b.shape(x)[transform.axis].clone();
-    let columns = if transform.onesided && !transform.inverse {
-        half
-    } else {
-        transform.length.clone()
-    };
+    let columns = if transform.onesided && !transform.inverse { half } else { transform.length.clone() };
     let (mut cos, mut sin) = waves(b, &rows, &columns, &transform.length, computing)?;
     if transform.inverse {
         let scale = inverse_scale(b, transform, &rows, computing)?;
@@ -141,17 +120,9 @@ fn transformed(cx: &mut Cx, x: ValueId, transform: &Transform) -> One {
     }
     let against = b.unary(UnaryKind::Neg, sin)?;
     // e^(-i a) = cos a - i sin a forward, its conjugate backward.
-    let (turn, back) = if transform.inverse {
-        (sin, against)
-    } else {
-        (against, sin)
-    };
+    let (turn, back) = if transform.inverse { (sin, against) } else { (against, sin) };
     let parts = |b: &mut Builder, real: ValueId, imaginary: ValueId| {
-        if to_real {
-            unsqueeze(b, real, 2)
-        } else {
-            stack(b, &[real, imaginary], 2)
-        }
+        if to_real { unsqueeze(b, real, 2) } else { stack(b, &[real, imaginary], 2) }
     };
     let of_real = parts(b, cos, turn)?;
     let real = pick(b, x, rank - 1, 0)?;
@@ -160,19 +131,10 @@ fn transformed(cx: &mut Cx, x: ValueId, transform: &Transform) -> One {
     if complex {
         let of_imaginary = parts(b, back, cos)?;
         let imaginary = pick(b, x, rank - 1, 1)?;
-        let more = dot(
-            b,
-            (imaginary, &[], &contract),
-            (of_imaginary, &[], &[0]),
-            computing,
-        )?;
+        let more = dot(b, (imaginary, &[], &contract), (of_imaginary, &[], &[0]), computing)?;
         y = b.add(y, more)?;
     }
-    let perm = (0..transform.axis)
-        .chain([rank - 2])
-        .chain(transform.axis..rank - 2)
-        .chain([rank - 1])
-        .collect();
+    let perm = (0..transform.axis).chain([rank - 2]).chain(transform.axis..rank - 2).chain([rank - 1]).collect();
     let y = b.transpose(y, perm)?;
     Ok(b.cast(y, dtype)?)
 }
@@ -216,11 +178,7 @@ fn stft(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let b = &mut *cx.b;
     let dtype = b.dtype(x);
     let computing = wide(dtype);
-    let bins = if onesided {
-        length.clone().floor_div(2.into()) + 1.into()
-    } else {
-        length.clone()
-    };
+    let bins = if onesided { length.clone().floor_div(2.into()) + 1.into() } else { length.clone() };
     let (mut cos, mut sin) = waves(b, &bins, &length, &length, computing)?;
     if let Some(window) = window {
         let window = b.cast(window, computing)?;
@@ -261,17 +219,9 @@ fn window(cx: &mut Cx, inputs: Inputs, factors: &[f64]) -> OpResult {
     let size = cx.runtime_dim(size)?;
     let periodic = cx.attr_bool("periodic", true)?;
     let out = cx.attr_dtype("output_datatype")?.unwrap_or(DType::F32);
-    let computing = if out == DType::F64 {
-        DType::F64
-    } else {
-        DType::F32
-    };
+    let computing = if out == DType::F64 { DType::F64 } else { DType::F32 };
     let b = &mut *cx.b;
-    let period = if periodic {
-        size.clone()
-    } else {
-        size.clone() - 1.into()
-    };
+    let period = if periodic { size.clone() } else { size.clone() - 1.into() };
     let period = dim_value(b, &period, computing)?;
     let index = iota(b, computing, size)?;
     let part = b.div(index, period)?;
@@ -302,8 +252,7 @@ fn mel_weight_matrix(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let mel = |hertz: f64| 2595.0 * (hertz / 700.0).ln_1p() / std::f64::consts::LN_10;
     let step = (mel(high) - mel(low)) / (n_mel + 2) as f64;
     let bin = |idx: usize| {
-        let hertz =
-            700.0 * ((idx as f64 * step + mel(low)) / 2595.0 * std::f64::consts::LN_10).exp_m1();
+        let hertz = 700.0 * ((idx as f64 * step + mel(low)) / 2595.0 * std::f64::consts::LN_10).exp_m1();
         ((length + 1.0) * hertz / rate).floor() as i64
     };
     let bins: Vec<i64> = (0..n_mel + 2).map(bin).collect();

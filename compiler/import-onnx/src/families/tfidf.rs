@@ -27,10 +27,7 @@ fn groups(cx: &Cx) -> Result<Vec<Group>, ImportError> {
         return unsupported("tensors of strings are not supported");
     }
     let pool = required(cx, "pool_int64s")?;
-    let (starts, places) = (
-        required(cx, "ngram_counts")?,
-        required(cx, "ngram_indexes")?,
-    );
+    let (starts, places) = (required(cx, "ngram_counts")?, required(cx, "ngram_indexes")?);
     let mut places = places.into_iter();
     let mut groups = Vec::new();
     for (idx, start) in starts.iter().enumerate() {
@@ -45,22 +42,13 @@ fn groups(cx: &Cx) -> Result<Vec<Group>, ImportError> {
         if own.len() * length != tokens.len() || own.iter().any(|place| *place < 0) {
             return bad("`ngram_indexes` does not have one place for each sequence of the pool");
         }
-        groups.push(Group {
-            length,
-            tokens: tokens.to_vec(),
-            places: own,
-        });
+        groups.push(Group { length, tokens: tokens.to_vec(), places: own });
     }
     Ok(groups)
 }
 
 /// How often each sequence of the group occurs in `x[n, c]` with `skip` tokens left out between its tokens: `f32[n, sequences]`.
-fn counts(
-    b: &mut Builder,
-    x: ValueId,
-    group: &Group,
-    skip: usize,
-) -> Result<Option<ValueId>, ImportError> {
+fn counts(b: &mut Builder, x: ValueId, group: &Group, skip: usize) -> Result<Option<ValueId>, ImportError> {
     let n_sequences = group.places.len();
     let reach = (group.length - 1) * (skip + 1);
     let extent = b.shape(x)[1].clone();
@@ -72,13 +60,7 @@ fn counts(
     for at in 0..group.length {
         let part = slice_axis(b, x, 1, at * (skip + 1), windows.clone())?;
         let part = unsqueeze(b, part, 1)?;
-        let wanted = group
-            .tokens
-            .iter()
-            .skip(at)
-            .step_by(group.length)
-            .copied()
-            .collect();
+        let wanted = group.tokens.iter().skip(at).step_by(group.length).copied().collect();
         let wanted = b.constant(Tensor::from_vec(vec![n_sequences, 1], wanted))?;
         let same = b.compare(CompareKind::Eq, part, wanted)?;
         all = Some(match all {
@@ -106,16 +88,9 @@ fn tf_idf(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let lengths = natural("min_gram_length")?..=natural("max_gram_length")?;
     let most_skipped = natural("max_skip_count")?.min(1 << 10);
     let groups = groups(cx)?;
-    let n_places = groups
-        .iter()
-        .flat_map(|g| &g.places)
-        .max()
-        .map_or(0, |most| most + 1);
+    let n_places = groups.iter().flat_map(|g| &g.places).max().map_or(0, |most| most + 1);
     let mut total: Option<ValueId> = None;
-    for group in groups
-        .iter()
-        .filter(|g| lengths.contains(&g.length) && !g.places.is_empty())
-    {
+    for group in groups.iter().filter(|g| lengths.contains(&g.length) && !g.places.is_empty()) {
         // Without gaps to widen, single tokens are counted once.
         let skips = if group.length == 1 { 0 } else { most_skipped };
         for skip in 0..=skips {
@@ -138,11 +113,7 @@ fn tf_idf(cx: &mut Cx, inputs: Inputs) -> OpResult {
         }
     };
     let result = weighted(cx, total, n_places as usize)?;
-    Ok(vec![if is_vector {
-        pick(cx.b, result, 0, 0)?
-    } else {
-        result
-    }])
+    Ok(vec![if is_vector { pick(cx.b, result, 0, 0)? } else { result }])
 }
 
 /// Counts at their places, by a matrix of zeros and ones.
@@ -163,9 +134,7 @@ fn weighted(cx: &mut Cx, count: ValueId, n_places: usize) -> One {
         return Ok(count);
     }
     let weights = match cx.attr_floats("weights")? {
-        Some(weights) if weights.len() == n_places => {
-            weights.into_iter().map(|w| w as f32).collect()
-        }
+        Some(weights) if weights.len() == n_places => weights.into_iter().map(|w| w as f32).collect(),
         Some(weights) => return bad(format!("{} weights for {n_places} places", weights.len())),
         None => vec![1.0; n_places],
     };

@@ -22,26 +22,19 @@ impl Update {
         let n = inputs.len().saturating_sub(2) / roles;
         let mut groups = Vec::new();
         for idx in 0..n {
-            let group: Result<Vec<ValueId>, ImportError> = (0..roles)
-                .map(|role| cx.input(inputs, 2 + role * n + idx))
-                .collect();
+            let group: Result<Vec<ValueId>, ImportError> =
+                (0..roles).map(|role| cx.input(inputs, 2 + role * n + idx)).collect();
             groups.push(group?);
         }
         let (rate, step) = (cx.input(inputs, 0)?, cx.input(inputs, 1)?);
-        Ok(Update {
-            rate: as_scalar(cx.b, rate)?,
-            step: as_scalar(cx.b, step)?,
-            groups,
-        })
+        Ok(Update { rate: as_scalar(cx.b, rate)?, step: as_scalar(cx.b, step)?, groups })
     }
 }
 
 /// Results of all groups, role by role.
 fn by_role(groups: Vec<Vec<ValueId>>) -> Vec<ValueId> {
     let roles = groups.first().map_or(0, Vec::len);
-    (0..roles)
-        .flat_map(|role| groups.iter().map(move |group| group[role]))
-        .collect()
+    (0..roles).flat_map(|role| groups.iter().map(move |group| group[role])).collect()
 }
 
 /// `gradient + coefficient * x`.

@@ -6,12 +6,7 @@ use super::trees_read::{floats, read_named, read_tables};
 
 pub(crate) const ROWS: &[Row] = &[
     Row::of("ai.onnx.ml", "TreeEnsemble", 5, tree_ensemble),
-    Row::of(
-        "ai.onnx.ml",
-        "TreeEnsembleRegressor",
-        1,
-        tree_ensemble_regressor,
-    ),
+    Row::of("ai.onnx.ml", "TreeEnsembleRegressor", 1, tree_ensemble_regressor),
 ];
 
 /// How a node compares a feature with its number.
@@ -27,15 +22,7 @@ pub(super) enum Mode {
     Member,
 }
 
-pub(super) const MODES: [Mode; 7] = [
-    Mode::Le,
-    Mode::Lt,
-    Mode::Ge,
-    Mode::Gt,
-    Mode::Eq,
-    Mode::Ne,
-    Mode::Member,
-];
+pub(super) const MODES: [Mode; 7] = [Mode::Le, Mode::Lt, Mode::Ge, Mode::Gt, Mode::Eq, Mode::Ne, Mode::Member];
 
 /// A node; a leaf leads to itself.
 #[derive(Clone, Debug)]

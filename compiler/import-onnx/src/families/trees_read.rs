@@ -18,9 +18,7 @@ pub(super) fn floats(cx: &Cx, name: &str) -> Result<Vec<f64>, ImportError> {
 
 /// The ensemble of version 5's attributes: inner nodes, then leaves.
 pub(super) fn read_tables(cx: &Cx) -> Result<Ensemble, ImportError> {
-    let ints = |name: &str| -> Result<Vec<i64>, ImportError> {
-        Ok(cx.attr_ints(name)?.unwrap_or_default())
-    };
+    let ints = |name: &str| -> Result<Vec<i64>, ImportError> { Ok(cx.attr_ints(name)?.unwrap_or_default()) };
     let floats = |name: &str| -> Result<Vec<f64>, ImportError> {
         let tensor = cx.attr_tensor(name)?;
         Ok(tensor.map_or_else(Vec::new, |t| t.iter().map(Scalar::as_f64).collect()))
@@ -28,21 +26,14 @@ pub(super) fn read_tables(cx: &Cx) -> Result<Ensemble, ImportError> {
     let modes = cx.attr_tensor("nodes_modes")?;
     let modes = modes.map_or_else(Vec::new, |t| t.to_ints());
     let (splits, features) = (floats("nodes_splits")?, ints("nodes_featureids")?);
-    let to = [
-        sizes(&ints("nodes_truenodeids")?)?,
-        sizes(&ints("nodes_falsenodeids")?)?,
-    ];
+    let to = [sizes(&ints("nodes_truenodeids")?)?, sizes(&ints("nodes_falsenodeids")?)?];
     let is_leaf = [ints("nodes_trueleafs")?, ints("nodes_falseleafs")?];
     let nan = ints("nodes_missing_value_tracks_true")?;
     let members = floats("membership_values")?;
     let mut members = members.split(|v| v.is_nan());
     let n = modes.len();
     let whole = [features.len(), splits.len(), to[0].len(), to[1].len()];
-    if whole
-        .iter()
-        .chain(&[is_leaf[0].len(), is_leaf[1].len()])
-        .any(|len| *len != n)
-    {
+    if whole.iter().chain(&[is_leaf[0].len(), is_leaf[1].len()]).any(|len| *len != n) {
         return bad("the lists of nodes differ in length");
     }
     let mut nodes = Vec::new();
@@ -69,9 +60,7 @@ pub(super) fn read_tables(cx: &Cx) -> Result<Ensemble, ImportError> {
     }
     Ok(Ensemble {
         roots: sizes(&ints("tree_roots")?)?,
-        targets: usize::try_from(cx.attr_i("n_targets", 1)?)
-            .unwrap_or(1)
-            .max(1),
+        targets: usize::try_from(cx.attr_i("n_targets", 1)?).unwrap_or(1).max(1),
         aggregate: match cx.attr_i("aggregate_function", 1)? {
             0 => Aggregate::Average,
             1 => Aggregate::Sum,
@@ -98,28 +87,17 @@ fn leaf(at: usize, weights: Vec<(usize, f64)>) -> Node {
 
 /// The older form: nodes are named by tree and number, and may have weights for several targets.
 pub(super) fn read_named(cx: &Cx) -> Result<Ensemble, ImportError> {
-    let ints = |name: &str| -> Result<Vec<i64>, ImportError> {
-        Ok(cx.attr_ints(name)?.unwrap_or_default())
-    };
+    let ints = |name: &str| -> Result<Vec<i64>, ImportError> { Ok(cx.attr_ints(name)?.unwrap_or_default()) };
     let floats = |name: &str| floats(cx, name);
     let (trees, numbers) = (ints("nodes_treeids")?, ints("nodes_nodeids")?);
     let keys: Vec<(i64, i64)> = trees.iter().copied().zip(numbers).collect();
-    let places: std::collections::BTreeMap<(i64, i64), usize> = keys
-        .iter()
-        .enumerate()
-        .map(|(at, key)| (*key, at))
-        .collect();
+    let places: std::collections::BTreeMap<(i64, i64), usize> =
+        keys.iter().enumerate().map(|(at, key)| (*key, at)).collect();
     let modes = cx.attr_strings("nodes_modes")?.unwrap_or_default();
     let (features, values) = (ints("nodes_featureids")?, floats("nodes_values")?);
     let (if_true, if_false) = (ints("nodes_truenodeids")?, ints("nodes_falsenodeids")?);
     let nan = ints("nodes_missing_value_tracks_true")?;
-    let lengths = [
-        modes.len(),
-        features.len(),
-        values.len(),
-        if_true.len(),
-        if_false.len(),
-    ];
+    let lengths = [modes.len(), features.len(), values.len(), if_true.len(), if_false.len()];
     if lengths.iter().any(|len| *len != keys.len()) {
         return bad("the lists of nodes differ in length");
     }
@@ -150,12 +128,8 @@ pub(super) fn read_named(cx: &Cx) -> Result<Ensemble, ImportError> {
             weights: Vec::new(),
         });
     }
-    let owners = ints("target_treeids")?
-        .into_iter()
-        .zip(ints("target_nodeids")?);
-    let weights = sizes(&ints("target_ids")?)?
-        .into_iter()
-        .zip(floats("target_weights")?);
+    let owners = ints("target_treeids")?.into_iter().zip(ints("target_nodeids")?);
+    let weights = sizes(&ints("target_ids")?)?.into_iter().zip(floats("target_weights")?);
     for (owner, weight) in owners.zip(weights) {
         match places.get(&owner) {
             Some(at) => nodes[*at].weights.push(weight),
@@ -168,9 +142,7 @@ pub(super) fn read_named(cx: &Cx) -> Result<Ensemble, ImportError> {
     }
     Ok(Ensemble {
         roots: first.into_values().collect(),
-        targets: usize::try_from(cx.attr_i("n_targets", 1)?)
-            .unwrap_or(1)
-            .max(1),
+        targets: usize::try_from(cx.attr_i("n_targets", 1)?).unwrap_or(1).max(1),
         aggregate: match cx.attr_s("aggregate_function", "SUM")?.as_str() {
             "AVERAGE" => Aggregate::Average,
             "SUM" => Aggregate::Sum,

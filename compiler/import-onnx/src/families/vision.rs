@@ -73,10 +73,7 @@ fn outside_tap(
             b.unary(UnaryKind::Trunc, mirrored)?
         }
     };
-    Ok(Tap {
-        place: inside(b, place, size)?,
-        weight: tap.weight,
-    })
+    Ok(Tap { place: inside(b, place, size)?, weight: tap.weight })
 }
 
 fn grid_sample(cx: &mut Cx, inputs: Inputs) -> OpResult {
@@ -201,11 +198,7 @@ fn base_places(b: &mut Builder, windows: &Windows, axis: usize, output: &Dim, dt
 
 /// Samples for all kernel places at once, then one grouped contraction.
 fn deform_conv(cx: &mut Cx, inputs: Inputs) -> OpResult {
-    let (x, w, offset) = (
-        cx.input(inputs, 0)?,
-        cx.input(inputs, 1)?,
-        cx.input(inputs, 2)?,
-    );
+    let (x, w, offset) = (cx.input(inputs, 0)?, cx.input(inputs, 1)?, cx.input(inputs, 2)?);
     let (bias, mask) = (cx.opt(inputs, 3), cx.opt(inputs, 4));
     let positive = |name: &str| -> Result<usize, ImportError> {
         match usize::try_from(cx.attr_i(name, 1)?) {
@@ -216,10 +209,7 @@ fn deform_conv(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (groups, offset_groups) = (positive("group")?, positive("offset_group")?);
     let spatial = cx.b.shape(x)[2..].to_vec();
     let n = spatial.len();
-    let kernel: Vec<usize> = cx.b.shape(w)[2..]
-        .iter()
-        .map(|d| cx.const_dim(d))
-        .collect::<Result<_, _>>()?;
+    let kernel: Vec<usize> = cx.b.shape(w)[2..].iter().map(|d| cx.const_dim(d)).collect::<Result<_, _>>()?;
     let windows = Windows::read(cx, &spatial, kernel.clone())?;
     let b = &mut *cx.b;
     let dtype = b.dtype(x);
@@ -287,47 +277,21 @@ struct Contraction {
 }
 
 /// Samples `[batch * offset groups, taps * places, channels of an offset group]` with filters.
-fn contracted(
-    b: &mut Builder,
-    samples: ValueId,
-    w: ValueId,
-    bias: Option<ValueId>,
-    sizes: &Contraction,
-) -> OpResult {
+fn contracted(b: &mut Builder, samples: ValueId, w: ValueId, bias: Option<ValueId>, sizes: &Contraction) -> OpResult {
     let places = product(&sizes.output);
-    let per_offset = sizes
-        .channels
-        .clone()
-        .floor_div(sizes.offset_groups.clone());
-    let split = vec![
-        sizes.batch.clone(),
-        sizes.offset_groups.clone(),
-        sizes.taps.clone(),
-        places.clone(),
-        per_offset,
-    ];
+    let per_offset = sizes.channels.clone().floor_div(sizes.offset_groups.clone());
+    let split = vec![sizes.batch.clone(), sizes.offset_groups.clone(), sizes.taps.clone(), places.clone(), per_offset];
     let samples = b.reshape(samples, split)?;
     let samples = b.transpose(samples, vec![0, 1, 4, 2, 3])?;
     let per_group = sizes.channels.clone().floor_div(sizes.groups.clone());
-    let regrouped = vec![
-        sizes.batch.clone(),
-        sizes.groups.clone(),
-        per_group.clone(),
-        sizes.taps.clone(),
-        places,
-    ];
+    let regrouped = vec![sizes.batch.clone(), sizes.groups.clone(), per_group.clone(), sizes.taps.clone(), places];
     let samples = b.reshape(samples, regrouped)?;
     let filters = b.shape(w)[0].clone();
     let computing = b.dtype(samples);
     let w = b.cast(w, computing)?;
     let w = b.reshape(
         w,
-        vec![
-            sizes.groups.clone(),
-            filters.clone().floor_div(sizes.groups.clone()),
-            per_group,
-            sizes.taps.clone(),
-        ],
+        vec![sizes.groups.clone(), filters.clone().floor_div(sizes.groups.clone()), per_group, sizes.taps.clone()],
     )?;
     // group | filter | batch, places
     let product = dot(b, (w, &[0], &[2, 3]), (samples, &[1], &[2, 3]), computing)?;

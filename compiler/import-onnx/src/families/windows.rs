@@ -19,28 +19,17 @@ pub(super) struct Windows {
 
 /// An attribute of positive numbers, one for each spatial axis; 1 where it is missing.
 pub(super) fn positive(cx: &Cx, name: &str, n: usize) -> Result<Vec<usize>, ImportError> {
-    let values = cx
-        .attr_ints(name)?
-        .filter(|v| !v.is_empty())
-        .unwrap_or_else(|| vec![1; n]);
-    let sizes: Option<Vec<usize>> = values
-        .iter()
-        .map(|v| usize::try_from(*v).ok().filter(|v| *v > 0))
-        .collect();
+    let values = cx.attr_ints(name)?.filter(|v| !v.is_empty()).unwrap_or_else(|| vec![1; n]);
+    let sizes: Option<Vec<usize>> = values.iter().map(|v| usize::try_from(*v).ok().filter(|v| *v > 0)).collect();
     match sizes.filter(|sizes| sizes.len() == n) {
         Some(sizes) => Ok(sizes),
-        None => bad(format!(
-            "{name} {values:?} does not have {n} positive numbers"
-        )),
+        None => bad(format!("{name} {values:?} does not have {n} positive numbers")),
     }
 }
 
 /// The attribute `pads` as the halves before and after each axis; 0 where it is missing.
 pub(super) fn explicit_pads(cx: &Cx, n: usize) -> Result<(Vec<i64>, Vec<i64>), ImportError> {
-    let pads = cx
-        .attr_ints("pads")?
-        .filter(|v| !v.is_empty())
-        .unwrap_or_else(|| vec![0; 2 * n]);
+    let pads = cx.attr_ints("pads")?.filter(|v| !v.is_empty()).unwrap_or_else(|| vec![0; 2 * n]);
     if pads.len() != 2 * n {
         return bad(format!("pads {pads:?} for {n} spatial axes"));
     }
@@ -49,24 +38,14 @@ pub(super) fn explicit_pads(cx: &Cx, n: usize) -> Result<(Vec<i64>, Vec<i64>), I
 
 impl Windows {
     /// Reads the attributes, and computes the padding that `auto_pad` asks for.
-    pub(super) fn read(
-        cx: &Cx,
-        spatial: &[Dim],
-        kernel: Vec<usize>,
-    ) -> Result<Windows, ImportError> {
+    pub(super) fn read(cx: &Cx, spatial: &[Dim], kernel: Vec<usize>) -> Result<Windows, ImportError> {
         let n = spatial.len();
         if kernel.len() != n {
             return bad(format!("a window {kernel:?} over {n} spatial axes"));
         }
         let strides = positive(cx, "strides", n)?;
         let dilations = positive(cx, "dilations", n)?;
-        let mut windows = Windows {
-            kernel,
-            strides,
-            dilations,
-            low: vec![0.into(); n],
-            high: vec![0.into(); n],
-        };
+        let mut windows = Windows { kernel, strides, dilations, low: vec![0.into(); n], high: vec![0.into(); n] };
         match cx.attr_s("auto_pad", "NOTSET")?.as_str() {
             "SAME_UPPER" => windows.pad_same(spatial, true),
             "SAME_LOWER" => windows.pad_same(spatial, false),
@@ -110,17 +89,9 @@ impl Windows {
             let padded = front.clone() + self.high[axis].clone();
             let rounded = (padded - reach.clone()).ceil_div(stride.clone()) + 1.into();
             let begun = front.clone().ceil_div(stride.clone());
-            let count = if self.strides[axis] == 1 {
-                rounded
-            } else {
-                rounded.min(begun)
-            };
+            let count = if self.strides[axis] == 1 { rounded } else { rounded.min(begun) };
             let needed = (count - 1.into()) * stride + reach - front;
-            self.high[axis] = if self.reach(axis) >= self.strides[axis] as i64 {
-                needed
-            } else {
-                needed.max(0.into())
-            };
+            self.high[axis] = if self.reach(axis) >= self.strides[axis] as i64 { needed } else { needed.max(0.into()) };
         }
     }
 }

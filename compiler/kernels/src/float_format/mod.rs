@@ -73,11 +73,7 @@ impl FloatFormat {
 
     /// The value of a code, exactly. Bits above the code's are ignored.
     pub fn decode<A: Arith>(self, a: &A, code: A::I) -> A::F {
-        debug_assert_eq!(
-            a.format(),
-            Format::F32,
-            "storage formats convert from and to f32"
-        );
+        debug_assert_eq!(a.format(), Format::F32, "storage formats convert from and to f32");
         match self {
             FloatFormat::F8E8M0 => power::decode(a, code),
             _ => small::decode(a, &small::layout(self), code),
@@ -86,11 +82,7 @@ impl FloatFormat {
 
     /// The code nearest to a value; `round` is for `F8E8M0` alone. All higher bits are 0.
     pub fn encode<A: Arith>(self, a: &A, x: A::F, saturate: bool, round: RoundMode) -> A::I {
-        debug_assert_eq!(
-            a.format(),
-            Format::F32,
-            "storage formats convert from and to f32"
-        );
+        debug_assert_eq!(a.format(), Format::F32, "storage formats convert from and to f32");
         match self {
             FloatFormat::F8E8M0 => power::encode(a, x, saturate, round),
             _ => small::encode(a, &small::layout(self), x, saturate),
@@ -106,13 +98,7 @@ pub fn load_code(w: &mut Writer, format: FloatFormat, code: Val) -> Val {
 }
 
 /// Writes the conversion of `f32` values to codes as they lie in memory.
-pub fn store_code(
-    w: &mut Writer,
-    format: FloatFormat,
-    x: Val,
-    saturate: bool,
-    round: RoundMode,
-) -> Val {
+pub fn store_code(w: &mut Writer, format: FloatFormat, x: Val, saturate: bool, round: RoundMode) -> Val {
     let code = format.encode(&Lanes::new(w, x.ty), x, saturate, round);
     w.trunci(code, format.storage())
 }

@@ -71,13 +71,7 @@ pub(super) fn layout(format: FloatFormat) -> Layout {
         FloatFormat::F4E2M1 => (2, 1, 1, Special::Finite, 0x7),
         FloatFormat::F8E8M0 => unreachable!("powers of two have no fraction"),
     };
-    Layout {
-        exponent,
-        fraction,
-        bias,
-        special,
-        max,
-    }
+    Layout { exponent, fraction, bias, special, max }
 }
 
 pub(super) fn decode<A: Arith>(a: &A, l: &Layout, code: A::I) -> A::F {

@@ -3,13 +3,8 @@
 use super::{FloatFormat, RoundMode};
 use crate::math::Interp32;
 
-const SMALL: [FloatFormat; 5] = [
-    FloatFormat::F8E4M3FN,
-    FloatFormat::F8E4M3FNUZ,
-    FloatFormat::F8E5M2,
-    FloatFormat::F8E5M2FNUZ,
-    FloatFormat::F4E2M1,
-];
+const SMALL: [FloatFormat; 5] =
+    [FloatFormat::F8E4M3FN, FloatFormat::F8E4M3FNUZ, FloatFormat::F8E5M2, FloatFormat::F8E5M2FNUZ, FloatFormat::F4E2M1];
 
 /// The value of a code as the formats' specifications put it.
 fn value(format: FloatFormat, code: i32) -> f64 {
@@ -32,34 +27,19 @@ fn value(format: FloatFormat, code: i32) -> f64 {
         (F8E4M3FNUZ | F8E5M2FNUZ, 0) if code == 0x80 => f64::NAN,
         _ => size,
     };
-    if code >> (e + m) & 1 == 1 {
-        -size
-    } else {
-        size
-    }
+    if code >> (e + m) & 1 == 1 { -size } else { size }
 }
 
 fn codes(format: FloatFormat) -> std::ops::Range<i32> {
-    0..if format == FloatFormat::F4E2M1 {
-        16
-    } else {
-        256
-    }
+    0..if format == FloatFormat::F4E2M1 { 16 } else { 256 }
 }
 
 /// The nearest code by trying all: the one of the even one of two equally near; `None` if beyond the largest by half
 /// a step or more.
 fn nearest(format: FloatFormat, x: f64) -> Option<i32> {
-    let sign = if format == FloatFormat::F4E2M1 {
-        8
-    } else {
-        128
-    };
+    let sign = if format == FloatFormat::F4E2M1 { 8 } else { 128 };
     let finite = (0..sign).filter(|&c| value(format, c).is_finite());
-    let max = finite
-        .clone()
-        .map(|c| (value(format, c), c))
-        .fold((0.0, 0), |a, b| if b.0 > a.0 { b } else { a });
+    let max = finite.clone().map(|c| (value(format, c), c)).fold((0.0, 0), |a, b| if b.0 > a.0 { b } else { a });
     // What would be the next number after the largest decides where overflow begins.
     let step = max.0 - value(format, max.1 - 1);
     let edge = max.0 + step / 2.0;
@@ -68,18 +48,9 @@ fn nearest(format: FloatFormat, x: f64) -> Option<i32> {
         return None;
     }
     let distance = |c: i32| (value(format, c) - size).abs();
-    let best = finite.min_by(|&a, &b| {
-        distance(a)
-            .total_cmp(&distance(b))
-            .then((a & 1).cmp(&(b & 1)))
-    })?;
-    let unsigned_zero =
-        matches!(format, FloatFormat::F8E4M3FNUZ | FloatFormat::F8E5M2FNUZ) && best == 0;
-    Some(if x.is_sign_negative() && !unsigned_zero {
-        best | sign
-    } else {
-        best
-    })
+    let best = finite.min_by(|&a, &b| distance(a).total_cmp(&distance(b)).then((a & 1).cmp(&(b & 1))))?;
+    let unsigned_zero = matches!(format, FloatFormat::F8E4M3FNUZ | FloatFormat::F8E5M2FNUZ) && best == 0;
+    Some(if x.is_sign_negative() && !unsigned_zero { best | sign } else { best })
 }
 
 fn decode(format: FloatFormat, code: i32) -> f32 {
@@ -136,10 +107,7 @@ fn values_encode_to_the_nearest_code() {
                 }
                 None => {
                     let saturated = decode(format, encode(format, x, true));
-                    assert!(
-                        saturated.is_finite() && saturated.signum() == x.signum(),
-                        "{format:?} {x:e}"
-                    );
+                    assert!(saturated.is_finite() && saturated.signum() == x.signum(), "{format:?} {x:e}");
                     assert!(saturated.abs() >= decode(format, 6), "{format:?} {x:e}");
                     let open = decode(format, encode(format, x, false));
                     let finite = format == FloatFormat::F4E2M1;
@@ -169,11 +137,7 @@ fn special_values_follow_the_tables() {
         assert_eq!(encode(format, f32::INFINITY, true), max, "{format:?}");
         assert_eq!(encode(format, f32::NEG_INFINITY, true), min, "{format:?}");
         assert_eq!(encode(format, f32::INFINITY, false), inf, "{format:?}");
-        assert_eq!(
-            encode(format, f32::NEG_INFINITY, false),
-            minus_inf,
-            "{format:?}"
-        );
+        assert_eq!(encode(format, f32::NEG_INFINITY, false), minus_inf, "{format:?}");
     }
 }
 
@@ -206,15 +170,9 @@ fn powers_of_two() {
 fn halves_are_those_of_the_half_crate() {
     for code in 0..=u16::MAX {
         let (f, b) = (half::f16::from_bits(code), half::bf16::from_bits(code));
-        for (format, want) in [
-            (FloatFormat::F16, f.to_f32()),
-            (FloatFormat::BF16, b.to_f32()),
-        ] {
+        for (format, want) in [(FloatFormat::F16, f.to_f32()), (FloatFormat::BF16, b.to_f32())] {
             let got = decode(format, code.into());
-            assert!(
-                got == want && got.signum() == want.signum() || got.is_nan() && want.is_nan(),
-                "{code:#x}"
-            );
+            assert!(got == want && got.signum() == want.signum() || got.is_nan() && want.is_nan(), "{code:#x}");
         }
     }
     for bits in (0..=u32::MAX).step_by(9_973) {
@@ -222,16 +180,8 @@ fn halves_are_those_of_the_half_crate() {
         if x.is_nan() {
             continue;
         }
-        assert_eq!(
-            encode(FloatFormat::F16, x, false),
-            half::f16::from_f32(x).to_bits().into(),
-            "{x:e}"
-        );
-        assert_eq!(
-            encode(FloatFormat::BF16, x, false),
-            half::bf16::from_f32(x).to_bits().into(),
-            "{x:e}"
-        );
+        assert_eq!(encode(FloatFormat::F16, x, false), half::f16::from_f32(x).to_bits().into(), "{x:e}");
+        assert_eq!(encode(FloatFormat::BF16, x, false), half::bf16::from_f32(x).to_bits().into(), "{x:e}");
     }
     for format in [FloatFormat::F16, FloatFormat::BF16] {
         assert!(decode(format, encode(format, f32::NAN, false)).is_nan());

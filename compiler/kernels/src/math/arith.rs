@@ -167,20 +167,12 @@ pub trait Arith {
         slow: impl FnOnce() -> (Self::F, Self::I),
     ) -> (Self::F, Self::I) {
         let slow = slow();
-        (
-            self.select(c, slow.0, usual.0),
-            self.iselect(c, slow.1, usual.1),
-        )
+        (self.select(c, slow.0, usual.0), self.iselect(c, slow.1, usual.1))
     }
 
     /// `state`, replaced by `body(state)` while `cond(state)` holds in any lane. The body must leave alone the lanes
     /// in which it does not.
-    fn repeat(
-        &self,
-        state: Self::F,
-        cond: impl Fn(Self::F) -> Self::B,
-        body: impl Fn(Self::F) -> Self::F,
-    ) -> Self::F;
+    fn repeat(&self, state: Self::F, cond: impl Fn(Self::F) -> Self::B, body: impl Fn(Self::F) -> Self::F) -> Self::F;
 }
 
 /// Compounds of [`Arith`]'s operations that many functions use.
@@ -278,10 +270,7 @@ pub trait ArithExt: Arith {
     fn nearest_product(&self, x: Self::F, y: Self::F) -> (Self::F, Self::I) {
         let big = self.pick(12_582_912.0, 6_755_399_441_055_744.0);
         let sum = self.fma(x, y, big);
-        (
-            self.sub(sum, big),
-            self.isub(self.bits(sum), self.bits(big)),
-        )
+        (self.sub(sum, big), self.isub(self.bits(sum), self.bits(big)))
     }
 }
 

@@ -7,16 +7,8 @@ use super::arith::{Arith, ArithExt, Format};
 use super::hyperbolic::expm1_negative;
 
 /// (-ln(erfc(x)) / x - 2/sqrt(pi)) / x on [0, 4], minimax for the error relative to erf(x): 2^-27.8.
-const R32: [f64; 8] = [
-    -9.341065e-06,
-    0.00011842871,
-    -0.00063576736,
-    0.001672651,
-    -0.0001663571,
-    -0.019149596,
-    0.1027768,
-    0.6366195,
-];
+const R32: [f64; 8] =
+    [-9.341065e-06, 0.00011842871, -0.00063576736, 0.001672651, -0.0001663571, -0.019149596, 0.1027768, 0.6366195];
 /// The same on [0, 6] in u = x/3 - 1: 2^-56.2.
 const R64: [f64; 24] = [
     3.66287439168965e-05,
@@ -49,10 +41,7 @@ const R64: [f64; 24] = [
 fn minus_ln_erfc<A: Arith>(a: &A, x: A::F) -> A::F {
     let x = a.at_most(x, a.pick(4.0, 6.0));
     // 2/sqrt(pi) in two parts: for small x its rounding would be most of the error.
-    let (c, c_rest) = (
-        a.f(std::f64::consts::FRAC_2_SQRT_PI),
-        a.pick(-5.863538342219759e-08, 1.533545961316588e-17),
-    );
+    let (c, c_rest) = (a.f(std::f64::consts::FRAC_2_SQRT_PI), a.pick(-5.863538342219759e-08, 1.533545961316588e-17));
     let rest = match a.format() {
         Format::F32 => a.poly(x, &R32),
         Format::F64 => a.poly(a.fma(x, a.f(1.0 / 3.0), a.f(-1.0)), &R64),

@@ -5,13 +5,7 @@
 use super::arith::{Arith, ArithExt, Format};
 
 /// (e^r - 1 - r) / r^2 on +-ln(2)/2, minimax for the error relative to e^r - 1: 2^-26.2.
-const P32: [f64; 5] = [
-    0.0013883197,
-    0.008366539,
-    0.041667193,
-    0.16666543,
-    0.49999997,
-];
+const P32: [f64; 5] = [0.0013883197, 0.008366539, 0.041667193, 0.16666543, 0.49999997];
 /// The same, 2^-61.7.
 const P64: [f64; 11] = [
     2.087659893492002e-09,
@@ -27,23 +21,10 @@ const P64: [f64; 11] = [
     0.5,
 ];
 /// (2^r - 1) / r on +-1/2, minimax for the error relative to 2^r: 2^-29.0.
-#[expect(
-    clippy::approx_constant,
-    reason = "a fitted coefficient, near ln 2 by nature"
-)]
-const Q32: [f64; 6] = [
-    0.00015476123,
-    0.0013400299,
-    0.009618005,
-    0.05550328,
-    0.2402265,
-    0.6931472,
-];
+#[expect(clippy::approx_constant, reason = "a fitted coefficient, near ln 2 by nature")]
+const Q32: [f64; 6] = [0.00015476123, 0.0013400299, 0.009618005, 0.05550328, 0.2402265, 0.6931472];
 /// The same, 2^-58.0.
-#[expect(
-    clippy::approx_constant,
-    reason = "a fitted coefficient, near ln 2 by nature"
-)]
+#[expect(clippy::approx_constant, reason = "a fitted coefficient, near ln 2 by nature")]
 const Q64: [f64; 11] = [
     4.457351465040606e-10,
     7.073868685861139e-09,
@@ -94,10 +75,7 @@ pub fn exp_nonpositive<A: Arith>(a: &A, x: A::F) -> A::F {
 
 /// `2^x`. Error: 1.0 / 1.0 ULP.
 pub fn exp2<A: Arith>(a: &A, x: A::F) -> A::F {
-    let x = a.at_most(
-        a.at_least(x, a.pick(-151.0, -1076.0)),
-        a.pick(129.0, 1025.0),
-    );
+    let x = a.at_most(a.at_least(x, a.pick(-151.0, -1076.0)), a.pick(129.0, 1025.0));
     exp2_parts(a, x, a.f(0.0))
 }
 

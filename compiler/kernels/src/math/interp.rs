@@ -144,21 +144,13 @@ macro_rules! interp {
             fn to_float(&self, x: $i) -> $f {
                 x as $f
             }
-            fn repeat(
-                &self,
-                mut state: $f,
-                cond: impl Fn($f) -> bool,
-                body: impl Fn($f) -> $f,
-            ) -> $f {
+            fn repeat(&self, mut state: $f, cond: impl Fn($f) -> bool, body: impl Fn($f) -> $f) -> $f {
                 while cond(state) {
                     state = body(state);
                 }
                 // The other lanes of a vector would go on; see that it changes nothing.
                 let again = body(state);
-                assert!(
-                    again.to_bits() == state.to_bits(),
-                    "the body moves a lane that is done"
-                );
+                assert!(again.to_bits() == state.to_bits(), "the body moves a lane that is done");
                 state
             }
         }

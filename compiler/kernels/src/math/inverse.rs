@@ -3,13 +3,7 @@
 use super::arith::{Arith, ArithExt};
 
 /// (asin(r) - r) / r^3 in r^2, on +-1/2, minimax for the error relative to r: 2^-27.6.
-const ASIN32: [f64; 5] = [
-    0.042230114,
-    0.024141265,
-    0.045478277,
-    0.074952334,
-    0.16666754,
-];
+const ASIN32: [f64; 5] = [0.042230114, 0.024141265, 0.045478277, 0.074952334, 0.16666754];
 /// The same, 2^-59.8.
 const ASIN64: [f64; 13] = [
     0.03270208625319976,
@@ -65,10 +59,7 @@ const ATAN64: [f64; 21] = [
 
 /// pi/2 in two parts.
 fn half_pi<A: Arith>(a: &A) -> (A::F, A::F) {
-    (
-        a.f(std::f64::consts::FRAC_PI_2),
-        a.pick(-4.371138828673793e-08, 6.123233995736766e-17),
-    )
+    (a.f(std::f64::consts::FRAC_PI_2), a.pick(-4.371138828673793e-08, 6.123233995736766e-17))
 }
 
 /// What `asin` and `acos` have in common: `asin |x|` is `s + e` up to 1/2, and pi/2 - 2 (s + e) beyond.
@@ -107,10 +98,7 @@ pub fn acos<A: Arith>(a: &A, x: A::F) -> A::F {
     let (s_near, e_near) = (a.copysign(s, x), a.copysign(e, x));
     let near = a.add(a.sub(hi, s_near), a.sub(lo, e_near));
     let double = a.mul(a.add(s, e), a.f(2.0));
-    let from_pi = a.add(
-        a.fma(s, a.f(-2.0), a.add(hi, hi)),
-        a.fma(e, a.f(-2.0), a.add(lo, lo)),
-    );
+    let from_pi = a.add(a.fma(s, a.f(-2.0), a.add(hi, hi)), a.fma(e, a.f(-2.0), a.add(lo, lo)));
     a.select(beyond, a.select(negative, from_pi, double), near)
 }
 
@@ -126,15 +114,9 @@ pub fn atan<A: Arith>(a: &A, x: A::F) -> A::F {
     let one = a.f(1.0);
     let beyond = a.lt(one, size);
     // atan x = pi/2 + atan(-1/x); up to 1 the division is by 1.
-    let u = a.div(
-        a.select(beyond, a.f(-1.0), size),
-        a.select(beyond, size, one),
-    );
+    let u = a.div(a.select(beyond, a.f(-1.0), size), a.select(beyond, size, one));
     let (hi, lo) = half_pi(a);
-    let (hi, lo) = (
-        a.select(beyond, hi, a.f(0.0)),
-        a.select(beyond, lo, a.f(0.0)),
-    );
+    let (hi, lo) = (a.select(beyond, hi, a.f(0.0)), a.select(beyond, lo, a.f(0.0)));
     let y = a.add(hi, a.add(u, a.add(atan_rest(a, u), lo)));
     a.copysign(y, x)
 }
@@ -146,11 +128,7 @@ pub fn atan2<A: Arith>(a: &A, y: A::F, x: A::F) -> A::F {
     let (num, den) = (a.select(steep, ax, ay), a.select(steep, ay, ax));
     let u = a.div(num, den);
     // 0 / 0 is an angle of 0 and inf / inf one of 45 degrees. NaN equals nothing, itself included.
-    let u = a.select(
-        a.eq(num, den),
-        a.select(a.eq(den, a.f(0.0)), den, a.f(1.0)),
-        u,
-    );
+    let u = a.select(a.eq(num, den), a.select(a.eq(den, a.f(0.0)), den, a.f(1.0)), u);
     let e = atan_rest(a, u);
     // The angle from the nearest axis, then from the x axis, then by the sign of x (zeros have one).
     let (hi, lo) = half_pi(a);
@@ -161,10 +139,7 @@ pub fn atan2<A: Arith>(a: &A, y: A::F, x: A::F) -> A::F {
     // u counts backwards from pi/2 on the right and from pi.
     let steep_left = a.and(steep, left);
     let forward = a.or(steep_left, a.not(a.or(steep, left)));
-    let (u, e) = (
-        a.select(forward, u, a.neg(u)),
-        a.select(forward, e, a.neg(e)),
-    );
+    let (u, e) = (a.select(forward, u, a.neg(u)), a.select(forward, e, a.neg(e)));
     let angle = a.add(base, a.add(u, a.add(e, rest)));
     let angle = a.select(a.or(a.is_nan(x), a.is_nan(y)), a.nan(), angle);
     a.copysign(angle, y)

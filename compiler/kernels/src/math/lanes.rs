@@ -26,13 +26,7 @@ impl<'w> Lanes<'w> {
             }
         };
         let fast = writer.set_fastmath(FastMath::NONE);
-        Lanes {
-            writer: RefCell::new(writer),
-            ty,
-            format,
-            fast,
-            branching: false,
-        }
+        Lanes { writer: RefCell::new(writer), ty, format, fast, branching: false }
     }
 
     /// The same, which may also branch around code that is seldom needed. Faster, but a loop around it is not
@@ -154,12 +148,7 @@ impl Arith for Lanes<'_> {
     }
 
     fn rarely(&self, c: Val, usual: (Val, Val), slow: impl FnOnce() -> (Val, Val)) -> (Val, Val) {
-        let either = |slow: (Val, Val)| {
-            vec![
-                self.select(c, slow.0, usual.0),
-                self.iselect(c, slow.1, usual.1),
-            ]
-        };
+        let either = |slow: (Val, Val)| vec![self.select(c, slow.0, usual.0), self.iselect(c, slow.1, usual.1)];
         let r = match self.branching {
             false => either(slow()),
             true => {

@@ -6,16 +6,7 @@ use super::arith::{Arith, ArithExt, Format};
 use super::exp::ln2;
 
 /// (ln(1+f) - f + f^2/2) / f^3, minimax for the error relative to ln(1+f): 2^-27.4.
-const P32: [f64; 8] = [
-    -0.07634126,
-    0.127613,
-    -0.13160205,
-    0.14201805,
-    -0.1662336,
-    0.20001225,
-    -0.2500082,
-    0.3333333,
-];
+const P32: [f64; 8] = [-0.07634126, 0.127613, -0.13160205, 0.14201805, -0.1662336, 0.20001225, -0.2500082, 0.3333333];
 /// (ln((1+s)/(1-s)) - 2s) / s^3 in s^2, minimax for the error relative to 2s: 2^-59.5.
 const P64: [f64; 7] = [
     0.14797505572439332,
@@ -44,10 +35,7 @@ fn split<A: Arith>(a: &A, x: A::F) -> Split<A> {
     let fraction = a.format().fraction();
     let k = a.ashr_by(a.isub(bits, a.i(root)), fraction);
     let m = a.float_of(a.isub(bits, a.shl_by(k, fraction)));
-    Split {
-        k,
-        f: a.sub(m, a.f(1.0)),
-    }
+    Split { k, f: a.sub(m, a.f(1.0)) }
 }
 
 /// [`split`] of any positive number.
@@ -131,12 +119,8 @@ fn assemble_scaled<A: Arith>(a: &A, s: Split<A>, u: &Parts, c: &Parts) -> A::F {
 /// Logarithm to base 2, exact at powers of two. Error: 0.8 / 0.6 ULP.
 pub fn log2<A: Arith>(a: &A, x: A::F) -> A::F {
     const ONE: Parts = Parts([1.0, 0.0, 1.0, 0.0]);
-    const C: Parts = Parts([
-        1.4426950216293335,
-        1.925963033500011e-08,
-        std::f64::consts::LOG2_E,
-        2.0355273740931033e-17,
-    ]);
+    const C: Parts =
+        Parts([1.4426950216293335, 1.925963033500011e-08, std::f64::consts::LOG2_E, 2.0355273740931033e-17]);
     let s = split_any(a, x);
     special(a, x, assemble_scaled(a, s, &ONE, &C))
 }
@@ -150,19 +134,10 @@ pub fn log10<A: Arith>(a: &A, x: A::F) -> A::F {
 }
 
 /// log10(2): 15 bits and the rest; 40 bits and the rest.
-const LOG10_2: [f64; 4] = [
-    0.301025390625,
-    4.605038981195214e-06,
-    0.30102999566361177,
-    3.694239077158931e-13,
-];
+const LOG10_2: [f64; 4] = [0.301025390625, 4.605038981195214e-06, 0.30102999566361177, 3.694239077158931e-13];
 /// log10(e): rounded and the rest.
-const LOG10_E: [f64; 4] = [
-    0.4342944920063019,
-    -1.0103049952192578e-08,
-    std::f64::consts::LOG10_E,
-    1.098319650216765e-17,
-];
+const LOG10_E: [f64; 4] =
+    [0.4342944920063019, -1.0103049952192578e-08, std::f64::consts::LOG10_E, 1.098319650216765e-17];
 
 /// `ln(1 + x)`. Error: 1.5 / 1.0 ULP.
 pub fn log1p<A: Arith>(a: &A, x: A::F) -> A::F {
@@ -177,13 +152,7 @@ pub(super) fn log1p_plus<A: Arith>(a: &A, x: A::F, n: A::I) -> A::F {
     let exact = a.fma(x, power, a.sub(power, a.f(1.0)));
     let large = a.ilt(a.i(i64::from(a.format().fraction()) + 1), s.k);
     let f = a.select(large, s.f, exact);
-    let y = assemble(
-        a,
-        Split {
-            k: a.iadd(s.k, n),
-            f,
-        },
-    );
+    let y = assemble(a, Split { k: a.iadd(s.k, n), f });
     let y = a.select(a.lt(x, a.inf()), y, x);
     let y = a.select(a.eq(x, a.f(-1.0)), a.f(f64::NEG_INFINITY), y);
     let y = a.select(a.lt(x, a.f(-1.0)), a.nan(), y);

@@ -28,36 +28,24 @@ impl<A: Arith> Pair<A> {
     /// The sum of two numbers, the first being the larger or 0.
     fn sum(a: &A, x: A::F, y: A::F) -> Pair<A> {
         let hi = a.add(x, y);
-        Pair {
-            hi,
-            lo: a.add(a.sub(x, hi), y),
-        }
+        Pair { hi, lo: a.add(a.sub(x, hi), y) }
     }
 
     /// A constant with its rest.
     fn constant(a: &A, value: f64, rest: (f64, f64)) -> Pair<A> {
-        Pair {
-            hi: a.f(value),
-            lo: a.pick(rest.0, rest.1),
-        }
+        Pair { hi: a.f(value), lo: a.pick(rest.0, rest.1) }
     }
 
     fn mul(&self, a: &A, y: &Pair<A>) -> Pair<A> {
         let hi = a.mul(self.hi, y.hi);
         let error = a.fma(self.hi, y.hi, a.neg(hi));
-        Pair {
-            hi,
-            lo: a.fma(self.hi, y.lo, a.fma(self.lo, y.hi, error)),
-        }
+        Pair { hi, lo: a.fma(self.hi, y.lo, a.fma(self.lo, y.hi, error)) }
     }
 
     /// The sum with a smaller (or to 0 with any) pair.
     fn add(&self, a: &A, y: &Pair<A>) -> Pair<A> {
         let sum = Pair::sum(a, self.hi, y.hi);
-        Pair {
-            hi: sum.hi,
-            lo: a.add(sum.lo, a.add(self.lo, y.lo)),
-        }
+        Pair { hi: sum.hi, lo: a.add(sum.lo, a.add(self.lo, y.lo)) }
     }
 }
 
@@ -73,28 +61,14 @@ fn log2_pair<A: Arith>(a: &A, x: A::F) -> Pair<A> {
     let s = Pair { hi, lo };
     // ln(1 + f) = 2 s + s^3 (2/3 + s^2 tail).
     let square = s.mul(a, &s);
-    let thirds = Pair::constant(
-        a,
-        2.0 / 3.0,
-        (-1.9868215517249155e-08, 3.700743415417188e-17),
-    );
+    let thirds = Pair::constant(a, 2.0 / 3.0, (-1.9868215517249155e-08, 3.700743415417188e-17));
     let tail = a.mul(square.hi, a.poly_of(square.hi, &TAIL32, &TAIL64));
     let factor = Pair::sum(a, thirds.hi, a.add(tail, thirds.lo));
     let cubic = s.mul(a, &square).mul(a, &factor);
-    let twice = Pair {
-        hi: a.add(s.hi, s.hi),
-        lo: a.add(s.lo, s.lo),
-    };
+    let twice = Pair { hi: a.add(s.hi, s.hi), lo: a.add(s.lo, s.lo) };
     let ln = twice.add(a, &cubic);
-    let log2_e = Pair::constant(
-        a,
-        std::f64::consts::LOG2_E,
-        (1.925963033500011e-08, 2.0355273740931033e-17),
-    );
-    let k = Pair {
-        hi: a.to_float(split.k),
-        lo: a.f(0.0),
-    };
+    let log2_e = Pair::constant(a, std::f64::consts::LOG2_E, (1.925963033500011e-08, 2.0355273740931033e-17));
+    let k = Pair { hi: a.to_float(split.k), lo: a.f(0.0) };
     let sum = k.add(a, &ln.mul(a, &log2_e));
     Pair::sum(a, sum.hi, sum.lo)
 }
@@ -110,10 +84,7 @@ fn magnitude<A: Arith>(a: &A, size: A::F, y: A::F) -> A::F {
     let rest = a.fma(y, log.lo, a.fma(hi, y, a.neg(product)));
     // Far out the result is 0 or infinity, and the rest may be infinity less infinity.
     let rest = a.select(a.lt(a.abs(product), bound), rest, a.f(0.0));
-    let product = a.at_most(
-        a.at_least(product, a.pick(-151.0, -1076.0)),
-        a.pick(129.0, 1025.0),
-    );
+    let product = a.at_most(a.at_least(product, a.pick(-151.0, -1076.0)), a.pick(129.0, 1025.0));
     exp2_parts(a, product, rest)
 }
 

@@ -42,14 +42,7 @@ fn cody_waite<A: Arith>(a: &A, x: A::F) -> (A::F, A::I) {
     let n = a.neg(n);
     let r = a.fma(n, a.f(std::f64::consts::FRAC_PI_2), x);
     let r = a.fma(n, a.pick(-4.371138828673793e-08, 6.123233995736766e-17), r);
-    (
-        a.fma(
-            n,
-            a.pick(-1.7151245100058819e-15, -1.4973849048591698e-33),
-            r,
-        ),
-        int,
-    )
+    (a.fma(n, a.pick(-1.7151245100058819e-15, -1.4973849048591698e-33), r), int)
 }
 
 /// The words of 2/pi after one word of zeros, which makes room for small exponents.
@@ -67,20 +60,13 @@ fn words(format: Format) -> Vec<i64> {
 /// Words `k` to `k + 3`: a shift by each bit of `k` in turn.
 fn window<A: Arith>(a: &A, k: A::I) -> [A::I; 4] {
     let mut v: Vec<A::I> = words(a.format()).into_iter().map(|w| a.i(w)).collect();
-    for step in [16usize, 8, 4, 2, 1]
-        .into_iter()
-        .filter(|&s| s + 4 <= v.len())
-        .collect::<Vec<_>>()
-    {
+    for step in [16usize, 8, 4, 2, 1].into_iter().filter(|&s| s + 4 <= v.len()).collect::<Vec<_>>() {
         let bit = a.i(step as i64);
         let set = a.ieq(a.iand(k, bit), bit);
         // Later steps look at most `step - 1` words further than the four that remain.
         let kept = 4 + step - 1;
         v = (0..kept.min(v.len()))
-            .map(|j| {
-                v.get(j + step)
-                    .map_or(v[j], |&shifted| a.iselect(set, shifted, v[j]))
-            })
+            .map(|j| v.get(j + step).map_or(v[j], |&shifted| a.iselect(set, shifted, v[j])))
             .collect();
     }
     [v[0], v[1], v[2], v[3]]
@@ -104,10 +90,7 @@ fn payne_hanek<A: Arith>(a: &A, x: A::F) -> (A::F, A::I) {
     let low = a.imul(significand, t[1]);
     let word1 = a.iadd(low, a.umulhi(significand, t[2]));
     let carry = a.iselect(a.ult(word1, low), a.i(1), a.i(0));
-    let word0 = a.iadd(
-        a.iadd(a.imul(significand, t[0]), a.umulhi(significand, t[1])),
-        carry,
-    );
+    let word0 = a.iadd(a.iadd(a.imul(significand, t[0]), a.umulhi(significand, t[1])), carry);
     // The nearest quarter, and the signed rest.
     let q = a.lshr_by(a.iadd(word0, a.shl_by(a.i(1), width - 3)), width - 2);
     let rest = a.isub(word0, a.shl_by(q, width - 2));

@@ -84,11 +84,7 @@ pub fn binary(w: &mut Writer, function: Binary, x: Val, y: Val) -> Val {
 
 fn widened(w: &mut Writer, args: &[Val], write: impl FnOnce(&Lanes<'_>, &[Val]) -> Val) -> Val {
     let elem = args[0].ty.elem();
-    let wide = if elem == Scalar::F64 {
-        elem
-    } else {
-        Scalar::F32
-    };
+    let wide = if elem == Scalar::F64 { elem } else { Scalar::F32 };
     let args: Vec<Val> = args.iter().map(|&x| w.float_to_float(x, wide)).collect();
     let ty = args[0].ty;
     let y = match ty.is_vector() {

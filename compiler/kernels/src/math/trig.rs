@@ -30,11 +30,7 @@ const COS64: [f64; 6] = [
 fn sin_cos<A: Arith>(a: &A, r: A::F) -> (A::F, A::F) {
     let z = a.mul(r, r);
     let sin = a.fma(a.mul(r, z), a.poly_of(z, &SIN32, &SIN64), r);
-    let cos = a.fma(
-        z,
-        a.fma(z, a.poly_of(z, &COS32, &COS64), a.f(-0.5)),
-        a.f(1.0),
-    );
+    let cos = a.fma(z, a.fma(z, a.poly_of(z, &COS32, &COS64), a.f(-0.5)), a.f(1.0));
     (sin, cos)
 }
 

@@ -8,11 +8,7 @@ impl Writer {
     /// An integer constant of this type; for a vector type, in all lanes. Wraps to the width.
     pub fn int(&mut self, ty: Ty, value: i64) -> Val {
         let value = wrap(ty.elem(), value);
-        let v = self.constant(
-            ty,
-            vec![value as u64],
-            literal(ty, &int_text(ty.elem(), value)),
-        );
+        let v = self.constant(ty, vec![value as u64], literal(ty, &int_text(ty.elem(), value)));
         self.remember_int(v, value);
         v
     }
@@ -62,9 +58,7 @@ impl Writer {
         }
         write!(text, "]> : {ty}").expect("writing to a string");
         // A splat's key has one word; the leading mark keeps one-lane lists apart from it.
-        let key = std::iter::once(u64::MAX)
-            .chain(values.iter().map(|&v| v as u64))
-            .collect();
+        let key = std::iter::once(u64::MAX).chain(values.iter().map(|&v| v as u64)).collect();
         self.constant(ty, key, text)
     }
 
@@ -120,11 +114,7 @@ fn float_value(elem: Scalar, bits: u64) -> f64 {
         Scalar::F32 => f32::from_bits(bits as u32).into(),
         Scalar::BF16 => f32::from_bits((bits as u32) << 16).into(),
         Scalar::F16 => {
-            let (sign, exp, frac) = (
-                bits >> 15 & 1,
-                (bits >> 10 & 31) as i32,
-                (bits & 1023) as f64,
-            );
+            let (sign, exp, frac) = (bits >> 15 & 1, (bits >> 10 & 31) as i32, (bits & 1023) as f64);
             let size = match exp {
                 31 if frac == 0.0 => f64::INFINITY,
                 31 => f64::NAN,

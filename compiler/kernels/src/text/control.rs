@@ -55,21 +55,12 @@ pub struct Function<'a> {
 impl<'a> Function<'a> {
     /// A `func.func` without results.
     pub fn host(name: &'a str, params: &'a [Param<'a>]) -> Function<'a> {
-        Function {
-            kind: FunctionKind::Func,
-            name,
-            params,
-            results: &[],
-            attrs: "",
-        }
+        Function { kind: FunctionKind::Func, name, params, results: &[], attrs: "" }
     }
 
     /// A GPU kernel.
     pub fn kernel(name: &'a str, params: &'a [Param<'a>]) -> Function<'a> {
-        Function {
-            kind: FunctionKind::Kernel,
-            ..Function::host(name, params)
-        }
+        Function { kind: FunctionKind::Kernel, ..Function::host(name, params) }
     }
 
     fn header(&self, args: &[Val]) -> String {
@@ -80,13 +71,7 @@ impl<'a> Function<'a> {
         });
         write!(text, "@{}(", self.name).expect("writing to a string");
         for (i, (arg, param)) in args.iter().zip(self.params).enumerate() {
-            write!(
-                text,
-                "{}{arg}: {}",
-                if i == 0 { "" } else { ", " },
-                param.ty
-            )
-            .expect("writing to a string");
+            write!(text, "{}{arg}: {}", if i == 0 { "" } else { ", " }, param.ty).expect("writing to a string");
             if !param.attrs.is_empty() {
                 write!(text, " {{{}}}", param.attrs).expect("writing to a string");
             }
@@ -95,9 +80,7 @@ impl<'a> Function<'a> {
         match self.results {
             [] => {}
             [one] => write!(text, " -> {one}").expect("writing to a string"),
-            many => {
-                write!(text, " -> ({})", Types(many.iter().copied())).expect("writing to a string")
-            }
+            many => write!(text, " -> ({})", Types(many.iter().copied())).expect("writing to a string"),
         }
         if self.kind == FunctionKind::Kernel {
             text.push_str(" kernel");
@@ -119,11 +102,7 @@ impl<'a> Function<'a> {
 
 impl Writer {
     /// A function; the body returns the results.
-    pub fn function(
-        &mut self,
-        f: Function<'_>,
-        body: impl FnOnce(&mut Writer, &[Val]) -> Vec<Val>,
-    ) {
+    pub fn function(&mut self, f: Function<'_>, body: impl FnOnce(&mut Writer, &[Val]) -> Vec<Val>) {
         let args: Vec<Val> = f.params.iter().map(|p| self.fresh(p.ty)).collect();
         self.open(f.header(&args));
         self.open_frame();
@@ -237,11 +216,7 @@ impl Writer {
     pub(crate) fn begin_while(&mut self, inits: &[Val]) -> (Vec<Val>, Vec<Val>) {
         let results = self.fresh_like(inits);
         let before = self.fresh_like(inits);
-        let head = format!(
-            "{}scf.while{}",
-            assignment(&results),
-            carried(" ", &before, inits)
-        );
+        let head = format!("{}scf.while{}", assignment(&results), carried(" ", &before, inits));
         self.open(format_args!("{head} : ({0}) -> ({0})", types(inits)));
         (results, before)
     }
@@ -250,11 +225,7 @@ impl Writer {
     pub(crate) fn begin_do(&mut self, go: Val, vals: &[Val]) -> Vec<Val> {
         match vals.is_empty() {
             true => self.stmt(format_args!("scf.condition({go})")),
-            false => self.stmt(format_args!(
-                "scf.condition({go}) {} : {}",
-                List(vals),
-                types(vals)
-            )),
+            false => self.stmt(format_args!("scf.condition({go}) {} : {}", List(vals), types(vals))),
         }
         self.middle("} do {");
         let after = self.fresh_like(vals);
@@ -264,12 +235,8 @@ impl Writer {
 
     /// `func.call`.
     pub fn call(&mut self, name: &str, args: &[Val], results: &[Ty]) -> Vec<Val> {
-        let text = format!(
-            "func.call @{name}({}) : ({}) -> ({})",
-            List(args),
-            types(args),
-            Types(results.iter().copied())
-        );
+        let text =
+            format!("func.call @{name}({}) : ({}) -> ({})", List(args), types(args), Types(results.iter().copied()));
         self.ops(results, text)
     }
 
@@ -286,10 +253,7 @@ impl Writer {
     }
 
     fn yield_like(&mut self, like: &[Val], vals: &[Val]) {
-        debug_assert!(
-            like.iter().map(|v| v.ty).eq(vals.iter().map(|v| v.ty)),
-            "types of a yield"
-        );
+        debug_assert!(like.iter().map(|v| v.ty).eq(vals.iter().map(|v| v.ty)), "types of a yield");
         if !vals.is_empty() {
             self.terminator("scf.yield", vals);
         }
@@ -318,10 +282,6 @@ fn carried(keyword: &str, args: &[Val], inits: &[Val]) -> String {
     if inits.is_empty() && keyword == " " {
         return String::new();
     }
-    let list: Vec<String> = args
-        .iter()
-        .zip(inits)
-        .map(|(a, i)| format!("{a} = {i}"))
-        .collect();
+    let list: Vec<String> = args.iter().zip(inits).map(|(a, i)| format!("{a} = {i}")).collect();
     format!("{keyword}({})", list.join(", "))
 }

@@ -59,20 +59,11 @@ pub struct FastMath {
 
 impl FastMath {
     /// No liberty.
-    pub const NONE: FastMath = FastMath {
-        reassoc: false,
-        contract: false,
-    };
+    pub const NONE: FastMath = FastMath { reassoc: false, contract: false };
     /// Fusing only.
-    pub const CONTRACT: FastMath = FastMath {
-        reassoc: false,
-        contract: true,
-    };
+    pub const CONTRACT: FastMath = FastMath { reassoc: false, contract: true };
     /// Fusing and reordering.
-    pub const REASSOC: FastMath = FastMath {
-        reassoc: true,
-        contract: true,
-    };
+    pub const REASSOC: FastMath = FastMath { reassoc: true, contract: true };
 
     fn flags(self) -> &'static str {
         match (self.reassoc, self.contract) {
@@ -162,10 +153,7 @@ impl Writer {
     /// `arith.cmpf`.
     pub fn cmpf(&mut self, cmp: FloatCmp, a: Val, b: Val) -> Val {
         debug_assert_eq!(a.ty, b.ty, "operands of arith.cmpf");
-        self.op(
-            a.ty.mask(),
-            format_args!("arith.cmpf {}, {a}, {b} : {}", cmp.name(), a.ty),
-        )
+        self.op(a.ty.mask(), format_args!("arith.cmpf {}, {a}, {b} : {}", cmp.name(), a.ty))
     }
 
     /// `a * b + c` with one rounding.
@@ -180,25 +168,13 @@ impl Writer {
 
     /// `llvm.intr.NAME` on values of one float type.
     pub fn float_intrinsic(&mut self, name: &str, args: &[Val]) -> Val {
-        debug_assert!(
-            args.iter().all(|a| a.ty == args[0].ty),
-            "operands of llvm.intr.{name}"
-        );
+        debug_assert!(args.iter().all(|a| a.ty == args[0].ty), "operands of llvm.intr.{name}");
         let ty = args[0].ty;
         let flags = match self.fast.flags() {
             "" => String::new(),
-            flags => format!(
-                " {{fastmathFlags = #llvm.fastmath<{}>}}",
-                flags.replace(',', ", ")
-            ),
+            flags => format!(" {{fastmathFlags = #llvm.fastmath<{}>}}", flags.replace(',', ", ")),
         };
         let tys = super::writer::Types(args.iter().map(|a| a.ty));
-        self.op(
-            ty,
-            format_args!(
-                "llvm.intr.{name}({}){flags} : ({tys}) -> {ty}",
-                super::writer::List(args)
-            ),
-        )
+        self.op(ty, format_args!("llvm.intr.{name}({}){flags} : ({tys}) -> {ty}", super::writer::List(args)))
     }
 }

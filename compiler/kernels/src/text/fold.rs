@@ -26,11 +26,7 @@ impl Writer {
             ("muli", _, Some(1)) => same,
             ("muli", Some(1), _) if elem != Scalar::I1 => Some(Folded::Same(b)),
             ("muli" | "andi", _, Some(0)) | ("muli" | "andi", Some(0), _) => Some(Folded::Int(0)),
-            ("divsi" | "divui" | "floordivsi" | "ceildivsi" | "ceildivui", _, Some(1))
-                if elem != Scalar::I1 =>
-            {
-                same
-            }
+            ("divsi" | "divui" | "floordivsi" | "ceildivsi" | "ceildivui", _, Some(1)) if elem != Scalar::I1 => same,
             ("remsi" | "remui", _, Some(1)) if elem != Scalar::I1 => Some(Folded::Int(0)),
             ("minsi" | "maxsi" | "minui" | "maxui" | "andi" | "ori", ..) if a == b => same,
             ("andi", _, Some(1)) if elem == Scalar::I1 => same,
@@ -43,11 +39,7 @@ impl Writer {
 
 /// The operation on two known values; `None` where it is undefined or would need more than 64 bits.
 fn eval(name: &str, elem: Scalar, x: i64, y: i64) -> Option<i64> {
-    let mask = if elem.bits() == 64 {
-        u64::MAX
-    } else {
-        (1 << elem.bits()) - 1
-    };
+    let mask = if elem.bits() == 64 { u64::MAX } else { (1 << elem.bits()) - 1 };
     let (ux, uy) = (x as u64 & mask, y as u64 & mask);
     let shift = (uy < u64::from(elem.bits())).then_some(uy as u32);
     // `i1` keeps its truth value as 0 or 1, which is not its signed value; leave its odd cases to MLIR.

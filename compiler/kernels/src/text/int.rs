@@ -122,23 +122,13 @@ impl Writer {
         match self.fold(name, a, b) {
             Some(Folded::Int(value)) => self.int(a.ty, value),
             Some(Folded::Same(v)) => v,
-            None => self.op(
-                a.ty,
-                format_args!(
-                    "arith.{name} {a}, {b} overflow<{}> : {}",
-                    flags.name(),
-                    a.ty
-                ),
-            ),
+            None => self.op(a.ty, format_args!("arith.{name} {a}, {b} overflow<{}> : {}", flags.name(), a.ty)),
         }
     }
 
     /// Both halves of the double-width unsigned product: low, high.
     pub fn mului_extended(&mut self, a: Val, b: Val) -> (Val, Val) {
-        let r = self.ops(
-            &[a.ty, a.ty],
-            format_args!("arith.mului_extended {a}, {b} : {}", a.ty),
-        );
+        let r = self.ops(&[a.ty, a.ty], format_args!("arith.mului_extended {a}, {b} : {}", a.ty));
         (r[0], r[1])
     }
 
@@ -148,10 +138,7 @@ impl Writer {
         if let (Some(x), Some(y)) = (self.known_int(a), self.known_int(b)) {
             return self.int(a.ty.mask(), cmp.eval(x, y).into());
         }
-        self.op(
-            a.ty.mask(),
-            format_args!("arith.cmpi {}, {a}, {b} : {}", cmp.name(), a.ty),
-        )
+        self.op(a.ty.mask(), format_args!("arith.cmpi {}, {a}, {b} : {}", cmp.name(), a.ty))
     }
 
     /// `arith.select`: `a` where `cond` holds, else `b`. The condition is `i1` or as many lanes as the values.
@@ -161,14 +148,10 @@ impl Writer {
             _ if a == b => a,
             Some(0) => b,
             Some(_) => a,
-            None if cond.ty.is_vector() => self.op(
-                a.ty,
-                format_args!("arith.select {cond}, {a}, {b} : {}, {}", cond.ty, a.ty),
-            ),
-            None => self.op(
-                a.ty,
-                format_args!("arith.select {cond}, {a}, {b} : {}", a.ty),
-            ),
+            None if cond.ty.is_vector() => {
+                self.op(a.ty, format_args!("arith.select {cond}, {a}, {b} : {}, {}", cond.ty, a.ty))
+            }
+            None => self.op(a.ty, format_args!("arith.select {cond}, {a}, {b} : {}", a.ty)),
         }
     }
 
@@ -198,10 +181,7 @@ impl Writer {
     /// Number of leading zero bits; the width for zero.
     pub fn ctlz(&mut self, a: Val) -> Val {
         let t = a.ty;
-        self.op(
-            t,
-            format_args!("\"llvm.intr.ctlz\"({a}) <{{is_zero_poison = false}}> : ({t}) -> {t}"),
-        )
+        self.op(t, format_args!("\"llvm.intr.ctlz\"({a}) <{{is_zero_poison = false}}> : ({t}) -> {t}"))
     }
 
     fn int_intrinsic(&mut self, name: &str, a: Val) -> Val {

@@ -18,27 +18,17 @@ pub struct Access {
 impl Access {
     /// An ordinary access with this alignment.
     pub fn aligned(align: u32) -> Access {
-        Access {
-            align,
-            invariant: false,
-            nontemporal: false,
-        }
+        Access { align, invariant: false, nontemporal: false }
     }
 
     /// The same, of memory nobody writes meanwhile.
     pub fn invariant(self) -> Access {
-        Access {
-            invariant: true,
-            ..self
-        }
+        Access { invariant: true, ..self }
     }
 
     /// The same, of data not needed again soon.
     pub fn nontemporal(self) -> Access {
-        Access {
-            nontemporal: true,
-            ..self
-        }
+        Access { nontemporal: true, ..self }
     }
 }
 
@@ -50,16 +40,7 @@ impl From<u32> for Access {
 
 impl fmt::Display for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{{alignment = {} : i64{}}}",
-            self.align,
-            if self.nontemporal {
-                ", nontemporal"
-            } else {
-                ""
-            }
-        )
+        write!(f, "{{alignment = {} : i64{}}}", self.align, if self.nontemporal { ", nontemporal" } else { "" })
     }
 }
 
@@ -68,19 +49,13 @@ impl Writer {
     pub fn load(&mut self, ptr: Val, ty: Ty, access: impl Into<Access>) -> Val {
         let access = access.into();
         let invariant = if access.invariant { " invariant" } else { "" };
-        self.op(
-            ty,
-            format_args!("llvm.load {ptr}{invariant} {access} : {} -> {ty}", ptr.ty),
-        )
+        self.op(ty, format_args!("llvm.load {ptr}{invariant} {access} : {} -> {ty}", ptr.ty))
     }
 
     /// `llvm.store` of a scalar or vector.
     pub fn store(&mut self, value: Val, ptr: Val, access: impl Into<Access>) {
         let access = access.into();
-        self.stmt(format_args!(
-            "llvm.store {value}, {ptr} {access} : {}, {}",
-            value.ty, ptr.ty
-        ));
+        self.stmt(format_args!("llvm.store {value}, {ptr} {access} : {}, {}", value.ty, ptr.ty));
     }
 
     /// Loads the lanes where `mask` holds, the others from `otherwise`.
@@ -113,10 +88,7 @@ impl Writer {
                 let ty = index.ty.with_elem(ptr.ty.elem());
                 self.op(
                     ty,
-                    format_args!(
-                        "llvm.getelementptr {ptr}[{index}] : ({}, {}) -> {ty}, {elem}",
-                        ptr.ty, index.ty
-                    ),
+                    format_args!("llvm.getelementptr {ptr}[{index}] : ({}, {}) -> {ty}, {elem}", ptr.ty, index.ty),
                 )
             }
         }
@@ -130,18 +102,9 @@ impl Writer {
             _ if i32::try_from(index).is_err() => {
                 let index = self.i64(index);
                 let ty = ptr.ty;
-                self.op(
-                    ty,
-                    format_args!("llvm.getelementptr {ptr}[{index}] : ({ty}, i64) -> {ty}, {elem}"),
-                )
+                self.op(ty, format_args!("llvm.getelementptr {ptr}[{index}] : ({ty}, i64) -> {ty}, {elem}"))
             }
-            _ => self.op(
-                ptr.ty,
-                format_args!(
-                    "llvm.getelementptr {ptr}[{index}] : ({0}) -> {0}, {elem}",
-                    ptr.ty
-                ),
-            ),
+            _ => self.op(ptr.ty, format_args!("llvm.getelementptr {ptr}[{index}] : ({0}) -> {0}, {elem}", ptr.ty)),
         }
     }
 
@@ -167,10 +130,7 @@ impl Writer {
     pub fn alloca(&mut self, elem: Ty, count: Val, align: u32) -> Val {
         self.op(
             Ty::PTR,
-            format_args!(
-                "llvm.alloca {count} x {elem} {{alignment = {align} : i64}} : ({}) -> !llvm.ptr",
-                count.ty
-            ),
+            format_args!("llvm.alloca {count} x {elem} {{alignment = {align} : i64}} : ({}) -> !llvm.ptr", count.ty),
         )
     }
 

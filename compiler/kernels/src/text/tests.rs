@@ -5,11 +5,7 @@ use super::{Access, Reduce};
 
 fn body(write: impl FnOnce(&mut Writer, &[Val])) -> String {
     let mut w = Writer::new();
-    let params = [
-        Param::with(Ty::PTR, "llvm.noalias"),
-        Param::of(Ty::I64),
-        Param::of(Ty::F32),
-    ];
+    let params = [Param::with(Ty::PTR, "llvm.noalias"), Param::of(Ty::I64), Param::of(Ty::F32)];
     w.function(Function::host("f", &params), |w, args| {
         write(w, args);
         vec![]
@@ -17,10 +13,7 @@ fn body(write: impl FnOnce(&mut Writer, &[Val])) -> String {
     let text = w.finish();
     let head = "func.func @f(%0: !llvm.ptr {llvm.noalias}, %1: i64, %2: f32) {\n";
     let inner = text.strip_prefix(head).expect("the header");
-    inner
-        .strip_suffix("  return\n}\n")
-        .expect("the end")
-        .to_owned()
+    inner.strip_suffix("  return\n}\n").expect("the end").to_owned()
 }
 
 #[test]
@@ -54,16 +47,8 @@ fn trivial_integers_fold() {
         assert_eq!(w.muli(one, args[1]), args[1]);
         let products = [w.muli(args[1], zero), w.subi(args[1], args[1])];
         assert_eq!(products.map(|v| w.known_int(v)), [Some(0); 2]);
-        let quotients = [
-            w.floordivsi(five, two),
-            w.ceildivsi(five, two),
-            w.divsi(five, two),
-            w.remsi(five, two),
-        ];
-        assert_eq!(
-            quotients.map(|v| w.known_int(v)),
-            [Some(-3), Some(-2), Some(-2), Some(-1)]
-        );
+        let quotients = [w.floordivsi(five, two), w.ceildivsi(five, two), w.divsi(five, two), w.remsi(five, two)];
+        assert_eq!(quotients.map(|v| w.known_int(v)), [Some(-3), Some(-2), Some(-2), Some(-1)]);
         let less = w.cmpi(IntCmp::Slt, five, two);
         assert_eq!(w.select(less, args[1], zero), args[1]);
         let v = w.divsi(args[1], zero);
@@ -74,12 +59,7 @@ fn trivial_integers_fold() {
         assert_eq!(w.known_int(wide), Some(200));
     });
     assert_eq!(text.matches("arith.divsi").count(), 1);
-    assert_eq!(
-        text.lines()
-            .filter(|l| !l.contains("arith.constant"))
-            .count(),
-        1
-    );
+    assert_eq!(text.lines().filter(|l| !l.contains("arith.constant")).count(), 1);
 }
 
 #[test]
@@ -104,11 +84,7 @@ fn loops_carry_values() {
         let (lo, step) = (w.i64(0), w.i64(4));
         let sum = w.for_loop(lo, args[1], step, &[args[2]], |w, i, acc| {
             let p = w.gep(args[0], i, Ty::F32);
-            let v = w.load(
-                p,
-                Ty::vector(Scalar::F32, 4),
-                Access::aligned(4).invariant(),
-            );
+            let v = w.load(p, Ty::vector(Scalar::F32, 4), Access::aligned(4).invariant());
             let s = w.with_fastmath(FastMath::REASSOC, |w| w.reduce(Reduce::Add, v));
             vec![w.addf(acc[0], s)]
         });
@@ -133,12 +109,7 @@ fn branches_and_conditional_loops() {
     let text = body(|w, args| {
         let zero = w.i64(0);
         let more = w.cmpi(IntCmp::Sgt, args[1], zero);
-        w.if_else(
-            more,
-            &[Ty::F32],
-            |_| vec![args[2]],
-            |w| vec![w.negf(args[2])],
-        );
+        w.if_else(more, &[Ty::F32], |_| vec![args[2]], |w| vec![w.negf(args[2])]);
         w.if_then(more, |w| w.store(args[2], args[0], 4));
         w.while_loop(
             &[args[1]],
@@ -197,10 +168,7 @@ fn locations_are_aliases() {
 
 #[test]
 fn struct_types() {
-    assert_eq!(
-        Ty::Struct(Scalar::I32, 2).to_string(),
-        "!llvm.struct<(i32, i32)>"
-    );
+    assert_eq!(Ty::Struct(Scalar::I32, 2).to_string(), "!llvm.struct<(i32, i32)>");
     assert_eq!(Ty::Scalar(Scalar::Ptr(3)).to_string(), "!llvm.ptr<3>");
 }
 

@@ -58,10 +58,7 @@ impl Writer {
         let to = v.ty.scalar();
         match v.ty {
             Ty::Scalar(_) => v,
-            Ty::Vector(..) => self.op(
-                to,
-                format_args!("vector.extract {v}[{lane}] : {to} from {}", v.ty),
-            ),
+            Ty::Vector(..) => self.op(to, format_args!("vector.extract {v}[{lane}] : {to} from {}", v.ty)),
             Ty::Struct(..) => self.op(to, format_args!("llvm.extractvalue {v}[{lane}] : {}", v.ty)),
         }
     }
@@ -69,34 +66,19 @@ impl Writer {
     /// The vector with one lane at a constant position replaced.
     pub fn insert(&mut self, x: Val, v: Val, lane: u32) -> Val {
         match v.ty {
-            Ty::Struct(..) => self.op(
-                v.ty,
-                format_args!("llvm.insertvalue {x}, {v}[{lane}] : {}", v.ty),
-            ),
-            _ => self.op(
-                v.ty,
-                format_args!("vector.insert {x}, {v}[{lane}] : {} into {}", x.ty, v.ty),
-            ),
+            Ty::Struct(..) => self.op(v.ty, format_args!("llvm.insertvalue {x}, {v}[{lane}] : {}", v.ty)),
+            _ => self.op(v.ty, format_args!("vector.insert {x}, {v}[{lane}] : {} into {}", x.ty, v.ty)),
         }
     }
 
     /// One lane at a position known when running.
     pub fn extract_dyn(&mut self, v: Val, lane: Val) -> Val {
-        self.op(
-            v.ty.scalar(),
-            format_args!("llvm.extractelement {v}[{lane} : {}] : {}", lane.ty, v.ty),
-        )
+        self.op(v.ty.scalar(), format_args!("llvm.extractelement {v}[{lane} : {}] : {}", lane.ty, v.ty))
     }
 
     /// The vector with one lane at a position known when running replaced.
     pub fn insert_dyn(&mut self, x: Val, v: Val, lane: Val) -> Val {
-        self.op(
-            v.ty,
-            format_args!(
-                "llvm.insertelement {x}, {v}[{lane} : {}] : {}",
-                lane.ty, v.ty
-            ),
-        )
+        self.op(v.ty, format_args!("llvm.insertelement {x}, {v}[{lane} : {}] : {}", lane.ty, v.ty))
     }
 
     /// Lanes picked by position from `a` followed by `b`, which have one type.
@@ -106,10 +88,7 @@ impl Writer {
         for (i, lane) in lanes.iter().enumerate() {
             write!(list, "{}{lane}", if i == 0 { "" } else { ", " }).expect("writing to a string");
         }
-        self.op(
-            ty,
-            format_args!("vector.shuffle {a}, {b} [{list}] : {}, {}", a.ty, b.ty),
-        )
+        self.op(ty, format_args!("vector.shuffle {a}, {b} [{list}] : {}, {}", a.ty, b.ty))
     }
 
     /// All lanes in one scalar. Float sums are in lane order unless reordering is granted.
@@ -118,19 +97,8 @@ impl Writer {
         if !v.ty.is_vector() {
             return v;
         }
-        let fast = if to.elem().is_float() {
-            self.fast.to_string()
-        } else {
-            String::new()
-        };
-        self.op(
-            to,
-            format_args!(
-                "vector.reduction <{}>, {v}{fast} : {} into {to}",
-                kind.name(),
-                v.ty
-            ),
-        )
+        let fast = if to.elem().is_float() { self.fast.to_string() } else { String::new() };
+        self.op(to, format_args!("vector.reduction <{}>, {v}{fast} : {} into {to}", kind.name(), v.ty))
     }
 
     /// The mask of the lanes below `count` (an `i64`): all of them if it is at least the number of lanes.
@@ -140,10 +108,7 @@ impl Writer {
         let most = self.minsi(count, all);
         let count = self.maxsi(most, zero);
         let count = self.trunci(count, super::Scalar::I32);
-        let (count, iota) = (
-            self.broadcast(count, ty),
-            self.iota(super::Scalar::I32, lanes),
-        );
+        let (count, iota) = (self.broadcast(count, ty), self.iota(super::Scalar::I32, lanes));
         self.cmpi(super::IntCmp::Slt, iota, count)
     }
 }

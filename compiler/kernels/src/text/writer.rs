@@ -71,10 +71,7 @@ pub struct Writer {
 impl Writer {
     /// An empty text.
     pub fn new() -> Writer {
-        Writer {
-            frames: vec![Frame::default()],
-            ..Writer::default()
-        }
+        Writer { frames: vec![Frame::default()], ..Writer::default() }
     }
 
     /// The whole text: constants used outside of any function first, location aliases last.
@@ -136,11 +133,7 @@ impl Writer {
     }
 
     /// Writes `header {`, the body one step further in, and `}`.
-    pub fn block<R>(
-        &mut self,
-        header: impl fmt::Display,
-        body: impl FnOnce(&mut Writer) -> R,
-    ) -> R {
+    pub fn block<R>(&mut self, header: impl fmt::Display, body: impl FnOnce(&mut Writer) -> R) -> R {
         self.open(header);
         let r = body(self);
         self.close("}");
@@ -174,11 +167,7 @@ impl Writer {
     }
 
     pub(super) fn open_frame(&mut self) {
-        self.frames.push(Frame {
-            start: self.out.len(),
-            indent: self.indent,
-            ..Frame::default()
-        });
+        self.frames.push(Frame { start: self.out.len(), indent: self.indent, ..Frame::default() });
     }
 
     pub(super) fn close_frame(&mut self) {
@@ -195,12 +184,7 @@ impl Writer {
         }
         let v = self.fresh(ty);
         let frame = self.frame();
-        push_line(
-            &mut frame.text,
-            frame.indent,
-            format_args!("{v} = {text}"),
-            "",
-        );
+        push_line(&mut frame.text, frame.indent, format_args!("{v} = {text}"), "");
         frame.known.insert((ty, key), v);
         v
     }

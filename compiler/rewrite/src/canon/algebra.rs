@@ -50,12 +50,9 @@ pub(super) fn binary(c: &mut Canon, op: &Binary, a: ValueId, b: ValueId) -> Opti
     let is_int = c.ty(a).dtype.is_int();
     let unchanged = match op.kind {
         BinaryKind::Add => {
-            scalars::is(number, -0.0)
-                || scalars::is_zero(number) && (is_int || c.allows(Exactness::SIGNED_ZERO))
+            scalars::is(number, -0.0) || scalars::is_zero(number) && (is_int || c.allows(Exactness::SIGNED_ZERO))
         }
-        BinaryKind::Sub => {
-            scalars::is(number, 0.0) || scalars::is_zero(number) && c.allows(Exactness::SIGNED_ZERO)
-        }
+        BinaryKind::Sub => scalars::is(number, 0.0) || scalars::is_zero(number) && c.allows(Exactness::SIGNED_ZERO),
         BinaryKind::Mul | BinaryKind::Div | BinaryKind::Pow => scalars::is(number, 1.0),
         BinaryKind::Shl | BinaryKind::Shr | BinaryKind::Xor | BinaryKind::Or => {
             matches!(number, Scalar::Int(0) | Scalar::Bool(false))
@@ -77,11 +74,7 @@ fn of_itself(c: &mut Canon, kind: BinaryKind, a: ValueId) -> Option<ValueId> {
         BinaryKind::Max | BinaryKind::Min | BinaryKind::And | BinaryKind::Or => Some(a),
         BinaryKind::Sub if c.ty(a).dtype.is_int() || c.allows(Exactness::FINITE) => {
             let ty = c.ty(a).clone();
-            let zero = if ty.dtype.is_int() {
-                Scalar::Int(0)
-            } else {
-                Scalar::Float(0.0)
-            };
+            let zero = if ty.dtype.is_int() { Scalar::Int(0) } else { Scalar::Float(0.0) };
             let zero = c.constant(Tensor::scalar(ty.dtype, zero))?;
             c.emit(ops::Broadcast { shape: ty.shape }, &[zero])
         }

@@ -7,12 +7,7 @@ use std::collections::BTreeSet;
 use tensor::{Symbol, TensorType};
 
 impl Canon {
-    pub(super) fn control(
-        &mut self,
-        node: &Node,
-        inputs: Vec<ValueId>,
-        types: Vec<TensorType>,
-    ) -> Vec<ValueId> {
+    pub(super) fn control(&mut self, node: &Node, inputs: Vec<ValueId>, types: Vec<TensorType>) -> Vec<ValueId> {
         if let (Op::If(op), Some(condition)) = (&node.op, inputs.first())
             && let Some(condition) = self.constant_of(*condition).map(|t| t.get(0).as_bool())
             && let Some(region) = node.regions.get(usize::from(!condition))
@@ -42,31 +37,18 @@ impl Canon {
         }
         for node in &mut region.nodes {
             node.op = self.renamed_op(&node.op);
-            node.regions = node
-                .regions
-                .iter()
-                .map(|r| self.renamed_region(r))
-                .collect();
+            node.regions = node.regions.iter().map(|r| self.renamed_region(r)).collect();
         }
         region
     }
 
     /// Whether a region's nodes may stand here: its symbols must not meet others of the same name.
     fn can_inline(&self, region: &Graph, node: &Node, inputs: &[ValueId]) -> bool {
-        let defines = |graph: &Graph| {
-            graph
-                .nodes
-                .iter()
-                .any(|n| !n.op.defined_symbols().is_empty())
-        };
+        let defines = |graph: &Graph| graph.nodes.iter().any(|n| !n.op.defined_symbols().is_empty());
         region.inputs.len() + 1 == inputs.len()
             && region.outputs.len() == node.outputs.len()
             && !defines(region)
-            && region
-                .inputs
-                .iter()
-                .zip(&inputs[1..])
-                .all(|(port, v)| region.ty(port.value) == self.ty(*v))
+            && region.inputs.iter().zip(&inputs[1..]).all(|(port, v)| region.ty(port.value) == self.ty(*v))
     }
 
     fn inline(
@@ -86,18 +68,12 @@ impl Canon {
             self.node(node, &region_types, &names, &mut map);
         }
         self.loc = loc;
-        let outputs: Vec<ValueId> = region
-            .outputs
-            .iter()
-            .filter_map(|port| map[port.value.index()])
-            .collect();
+        let outputs: Vec<ValueId> = region.outputs.iter().filter_map(|port| map[port.value.index()]).collect();
         // The sizes that the node would have measured are now written in the region's result types.
         for (value, ty) in outputs.iter().zip(types) {
             for (actual, declared) in self.out.ty(*value).shape.clone().iter().zip(&ty.shape) {
                 if let Some(symbol) = declared.as_symbol().filter(|s| symbols.contains(s)) {
-                    self.symbols
-                        .entry(symbol.clone())
-                        .or_insert_with(|| actual.clone());
+                    self.symbols.entry(symbol.clone()).or_insert_with(|| actual.clone());
                 }
             }
         }

@@ -36,26 +36,18 @@ pub fn canonicalize_under(graph: Graph, contract: Contract) -> Graph {
 }
 
 /// The same, with another bound on the size of constants that are made.
-pub(crate) fn canonicalize_within(
-    graph: Graph,
-    contract: Contract,
-    max_weight_bytes: usize,
-) -> Graph {
+pub(crate) fn canonicalize_within(graph: Graph, contract: Contract, max_weight_bytes: usize) -> Graph {
     let mut canon = Canon::new(&graph, contract, max_weight_bytes);
     let mut map: Vec<Option<ValueId>> = vec![None; graph.n_values()];
     for port in &graph.inputs {
         let info = graph.value(port.value);
         let value = canon.add_value(info.ty.clone());
         canon.out.value_mut(value).name.clone_from(&info.name);
-        canon.out.inputs.push(graph::Port {
-            name: port.name.clone(),
-            value,
-        });
+        canon.out.inputs.push(graph::Port { name: port.name.clone(), value });
         map[port.value.index()] = Some(value);
     }
-    let names: Vec<Option<String>> = (0..graph.n_values())
-        .map(|idx| graph.value(ValueId(idx as u32)).name.clone())
-        .collect();
+    let names: Vec<Option<String>> =
+        (0..graph.n_values()).map(|idx| graph.value(ValueId(idx as u32)).name.clone()).collect();
     let (outputs, types) = (graph.outputs.clone(), value_types(&graph));
     for node in graph.nodes {
         canon.node(node, &types, &names, &mut map);
@@ -73,9 +65,7 @@ pub(crate) fn canonicalize_within(
 }
 
 fn value_types(graph: &Graph) -> Vec<TensorType> {
-    (0..graph.n_values())
-        .map(|idx| graph.ty(ValueId(idx as u32)).clone())
-        .collect()
+    (0..graph.n_values()).map(|idx| graph.ty(ValueId(idx as u32)).clone()).collect()
 }
 
 /// The graph that is being built, with tables about its values.
@@ -112,28 +102,13 @@ impl Canon {
     }
 
     /// Takes over one node of the source graph.
-    fn node(
-        &mut self,
-        node: Node,
-        types: &[TensorType],
-        names: &[Option<String>],
-        map: &mut [Option<ValueId>],
-    ) {
+    fn node(&mut self, node: Node, types: &[TensorType], names: &[Option<String>], map: &mut [Option<ValueId>]) {
         // A value that nothing defines means an ill-formed graph; its users are dropped rather than guessed at.
-        let Some(inputs) = node
-            .inputs
-            .iter()
-            .map(|v| map[v.index()])
-            .collect::<Option<Vec<ValueId>>>()
-        else {
+        let Some(inputs) = node.inputs.iter().map(|v| map[v.index()]).collect::<Option<Vec<ValueId>>>() else {
             return;
         };
         self.loc = node.loc.clone();
-        let types: Vec<TensorType> = node
-            .outputs
-            .iter()
-            .map(|v| self.renamed_type(&types[v.index()]))
-            .collect();
+        let types: Vec<TensorType> = node.outputs.iter().map(|v| self.renamed_type(&types[v.index()])).collect();
         let outputs = self.outputs_of(&node, inputs, types);
         for (old, new) in node.outputs.iter().zip(outputs) {
             map[old.index()] = Some(new);
@@ -144,12 +119,7 @@ impl Canon {
         }
     }
 
-    fn outputs_of(
-        &mut self,
-        node: &Node,
-        inputs: Vec<ValueId>,
-        types: Vec<TensorType>,
-    ) -> Vec<ValueId> {
+    fn outputs_of(&mut self, node: &Node, inputs: Vec<ValueId>, types: Vec<TensorType>) -> Vec<ValueId> {
         if matches!(node.op, Op::If(_) | Op::Loop(_)) {
             return self.control(node, inputs, types);
         }
@@ -163,11 +133,7 @@ impl Canon {
 
     /// The operator with symbols of inlined control flow replaced.
     fn renamed_op(&self, op: &Op) -> Op {
-        if self.symbols.is_empty() {
-            op.clone()
-        } else {
-            op.substitute(&|symbol| self.symbols.get(symbol).cloned())
-        }
+        if self.symbols.is_empty() { op.clone() } else { op.substitute(&|symbol| self.symbols.get(symbol).cloned()) }
     }
 
     fn renamed_type(&self, ty: &TensorType) -> TensorType {
@@ -175,10 +141,7 @@ impl Canon {
             return ty.clone();
         }
         let lookup = |symbol: &Symbol| self.symbols.get(symbol).cloned();
-        TensorType {
-            dtype: ty.dtype,
-            shape: ty.shape.iter().map(|dim| dim.substitute(&lookup)).collect(),
-        }
+        TensorType { dtype: ty.dtype, shape: ty.shape.iter().map(|dim| dim.substitute(&lookup)).collect() }
     }
 
     /// Adds an operation of a known result type, in its shortest form.
@@ -213,12 +176,7 @@ impl Canon {
     }
 
     pub(crate) fn constant(&mut self, tensor: Tensor) -> Option<ValueId> {
-        self.emit(
-            ops::Constant {
-                value: Const(tensor),
-            },
-            &[],
-        )
+        self.emit(ops::Constant { value: Const(tensor) }, &[])
     }
 
     fn simplify(&mut self, op: &Op, inputs: &[ValueId]) -> Option<ValueId> {
@@ -236,9 +194,7 @@ impl Canon {
             Op::Select(_) => algebra::select(self, inputs),
             _ => None,
         };
-        short
-            .or_else(|| spread::spread(self, op, inputs))
-            .or_else(|| fold::fold(self, op, inputs))
+        short.or_else(|| spread::spread(self, op, inputs)).or_else(|| fold::fold(self, op, inputs))
     }
 
     /// Puts the operands of commutative operators into one order: constants last, older values first.
@@ -246,11 +202,7 @@ impl Canon {
         let commutes = match op {
             Op::Binary(op) => matches!(
                 op.kind,
-                BinaryKind::Add
-                    | BinaryKind::Mul
-                    | BinaryKind::And
-                    | BinaryKind::Or
-                    | BinaryKind::Xor
+                BinaryKind::Add | BinaryKind::Mul | BinaryKind::And | BinaryKind::Or | BinaryKind::Xor
             ),
             Op::Compare(op) => matches!(op.kind, CompareKind::Eq | CompareKind::Ne),
             _ => false,
@@ -261,13 +213,7 @@ impl Canon {
         }
     }
 
-    fn push(
-        &mut self,
-        op: Op,
-        inputs: Vec<ValueId>,
-        types: Vec<TensorType>,
-        regions: Vec<Graph>,
-    ) -> Vec<ValueId> {
+    fn push(&mut self, op: Op, inputs: Vec<ValueId>, types: Vec<TensorType>, regions: Vec<Graph>) -> Vec<ValueId> {
         let outputs: Vec<ValueId> = types.into_iter().map(|ty| self.add_value(ty)).collect();
         for value in &outputs {
             self.producers[value.index()] = Some(self.out.nodes.len());
@@ -281,13 +227,7 @@ impl Canon {
                     && op.defined_symbols().is_empty()
                     && inputs.iter().all(|v| self.constant_like[v.index()]);
         }
-        self.out.nodes.push(Node {
-            op,
-            inputs,
-            outputs: outputs.clone(),
-            regions,
-            loc: self.loc.clone(),
-        });
+        self.out.nodes.push(Node { op, inputs, outputs: outputs.clone(), regions, loc: self.loc.clone() });
         outputs
     }
 
@@ -301,9 +241,7 @@ impl Canon {
     fn splat_of_node(&self, op: &Op, inputs: &[ValueId]) -> Option<Scalar> {
         match op {
             Op::Constant(op) => scalars::splat(&op.value.0),
-            Op::Broadcast(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Slice(_) => {
-                self.splats[inputs[0].index()]
-            }
+            Op::Broadcast(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Slice(_) => self.splats[inputs[0].index()],
             _ => None,
         }
     }

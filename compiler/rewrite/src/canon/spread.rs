@@ -19,26 +19,13 @@ pub(super) fn spread(c: &mut Canon, op: &Op, inputs: &[ValueId]) -> Option<Value
 }
 
 fn of_numbers(c: &mut Canon, op: &Op, inputs: &[ValueId], result: &TensorType) -> Option<ValueId> {
-    let numbers: Vec<_> = inputs
-        .iter()
-        .map(|v| Some((c.ty(*v).dtype, c.splat(*v)?)))
-        .collect::<Option<_>>()?;
+    let numbers: Vec<_> = inputs.iter().map(|v| Some((c.ty(*v).dtype, c.splat(*v)?))).collect::<Option<_>>()?;
     let number = fold::splat_result(op, &numbers)?;
     let number = c.constant(number)?;
-    c.emit(
-        ops::Broadcast {
-            shape: result.shape.clone(),
-        },
-        &[number],
-    )
+    c.emit(ops::Broadcast { shape: result.shape.clone() }, &[number])
 }
 
-fn of_broadcasts(
-    c: &mut Canon,
-    op: &Op,
-    inputs: &[ValueId],
-    result: &TensorType,
-) -> Option<ValueId> {
+fn of_broadcasts(c: &mut Canon, op: &Op, inputs: &[ValueId], result: &TensorType) -> Option<ValueId> {
     let sources: Vec<ValueId> = inputs
         .iter()
         .map(|v| match c.producer(*v) {
@@ -49,24 +36,10 @@ fn of_broadcasts(
     let shapes: Vec<&[Dim]> = sources.iter().map(|v| &c.ty(*v).shape[..]).collect();
     let joint = joint_shape(&shapes, &result.shape)?;
     inputs.iter().for_each(|v| c.absorb(*v));
-    let operands: Vec<ValueId> = sources
-        .iter()
-        .map(|v| {
-            c.emit(
-                ops::Broadcast {
-                    shape: joint.clone(),
-                },
-                &[*v],
-            )
-        })
-        .collect::<Option<_>>()?;
+    let operands: Vec<ValueId> =
+        sources.iter().map(|v| c.emit(ops::Broadcast { shape: joint.clone() }, &[*v])).collect::<Option<_>>()?;
     let small = c.emit(op.clone(), &operands)?;
-    c.emit(
-        ops::Broadcast {
-            shape: result.shape.clone(),
-        },
-        &[small],
-    )
+    c.emit(ops::Broadcast { shape: result.shape.clone() }, &[small])
 }
 
 /// Writes constants that repeat themselves as repetitions, so that their core can be seen.
@@ -87,10 +60,7 @@ pub(super) fn compressed(c: &mut Canon, op: &Op, inputs: &mut [ValueId]) {
 }
 
 fn is_elementwise(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::Cast(_)
-    )
+    matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::Cast(_))
 }
 
 /// The smallest shape that all of some shapes broadcast to, if it is smaller than the one that they are broadcast to.
@@ -111,7 +81,6 @@ pub(crate) fn joint_shape(shapes: &[&[Dim]], target: &[Dim]) -> Option<Vec<Dim>>
         }
     }
     let leading = target[..target.len() - rank].iter();
-    let shrinks = joint.iter().zip(aligned).any(|(a, b)| a != b)
-        || leading.into_iter().any(|dim| *dim != one);
+    let shrinks = joint.iter().zip(aligned).any(|(a, b)| a != b) || leading.into_iter().any(|dim| *dim != one);
     shrinks.then_some(joint)
 }

@@ -100,12 +100,7 @@ pub(super) fn slice(c: &mut Canon, op: &Slice, x: ValueId) -> Option<ValueId> {
 
 pub(super) fn pad(c: &mut Canon, op: &Pad, x: ValueId) -> Option<ValueId> {
     let zero = Dim::from(0);
-    op.low
-        .iter()
-        .chain(&op.high)
-        .all(|dim| *dim == zero)
-        .then_some(x)
-        .filter(|x| c.ty(*x).rank() == op.low.len())
+    op.low.iter().chain(&op.high).all(|dim| *dim == zero).then_some(x).filter(|x| c.ty(*x).rank() == op.low.len())
 }
 
 pub(super) fn concat(c: &mut Canon, op: &Concat, inputs: &[ValueId]) -> Option<ValueId> {
@@ -144,10 +139,5 @@ fn repeated(c: &mut Canon, x: ValueId, shape: &[Dim]) -> Option<ValueId> {
         return None;
     }
     let number = c.constant(Tensor::scalar(dtype, number))?;
-    c.emit(
-        Broadcast {
-            shape: shape.to_vec(),
-        },
-        &[number],
-    )
+    c.emit(Broadcast { shape: shape.to_vec() }, &[number])
 }

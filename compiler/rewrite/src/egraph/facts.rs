@@ -91,8 +91,7 @@ impl Facts {
 
     /// The type that says most; a contradiction is recorded.
     fn joined(&mut self, a: &TensorType, b: &TensorType) -> TensorType {
-        let differ =
-            |(x, y): (&Dim, &Dim)| (x.clone() - y.clone()).as_const().is_some_and(|d| d != 0);
+        let differ = |(x, y): (&Dim, &Dim)| (x.clone() - y.clone()).as_const().is_some_and(|d| d != 0);
         if a.dtype != b.dtype || a.rank() != b.rank() || a.shape.iter().zip(&b.shape).any(differ) {
             self.conflict(format!("types {a} and {b} are not equal"));
             return a.clone();
@@ -102,10 +101,7 @@ impl Facts {
             (_, Some(_)) => y.clone(),
             _ => x.min(y).clone(),
         };
-        TensorType {
-            dtype: a.dtype,
-            shape: a.shape.iter().zip(&b.shape).map(better).collect(),
-        }
+        TensorType { dtype: a.dtype, shape: a.shape.iter().zip(&b.shape).map(better).collect() }
     }
 
     fn check_values(&mut self, a: &Tensor, b: &Tensor) {
@@ -131,13 +127,10 @@ pub(crate) fn op_of<'a>(egraph: &'a EGraph<ENode, Facts>, node: &ENode) -> Optio
         return None;
     };
     elementwise(name).or_else(|| {
-        let attr = egraph[*node.children.first()?]
-            .nodes
-            .iter()
-            .find_map(|n| match n.head {
-                Head::Attr(id) => Some(id),
-                _ => None,
-            })?;
+        let attr = egraph[*node.children.first()?].nodes.iter().find_map(|n| match n.head {
+            Head::Attr(id) => Some(id),
+            _ => None,
+        })?;
         egraph.analysis.attrs.get(attr as usize)
     })
 }
@@ -155,14 +148,9 @@ pub(crate) fn infer(op: &Op, types: &[TensorType]) -> Option<Vec<TensorType>> {
     let (Op::Select(_), [c, a, b]) = (op, types) else {
         return op.infer(types).ok();
     };
-    let equal = Op::from(ops::Compare {
-        kind: ops::CompareKind::Eq,
-    });
+    let equal = Op::from(ops::Compare { kind: ops::CompareKind::Eq });
     let common = |x: &TensorType, shape: &[Dim]| {
-        let y = TensorType {
-            dtype: x.dtype,
-            shape: shape.to_vec(),
-        };
+        let y = TensorType { dtype: x.dtype, shape: shape.to_vec() };
         Some(equal.infer(&[x.clone(), y]).ok()?.pop()?.shape)
     };
     let same_shape = a.shape == b.shape && a.shape == c.shape;
@@ -170,24 +158,13 @@ pub(crate) fn infer(op: &Op, types: &[TensorType]) -> Option<Vec<TensorType>> {
         return op.infer(types).ok();
     }
     let shape = common(a, &common(a, &b.shape).and_then(|_| common(a, &c.shape))?)?;
-    let with = |ty: &TensorType| TensorType {
-        dtype: ty.dtype,
-        shape: shape.clone(),
-    };
+    let with = |ty: &TensorType| TensorType { dtype: ty.dtype, shape: shape.clone() };
     op.infer(&[with(c), with(a), with(b)]).ok()
 }
 
 impl Data {
     fn bare(types: Vec<TensorType>, loc: Loc) -> Data {
-        Data {
-            types: types.into(),
-            constant: false,
-            stored: None,
-            value: None,
-            splat: None,
-            loc,
-            before_step: false,
-        }
+        Data { types: types.into(), constant: false, stored: None, value: None, splat: None, loc, before_step: false }
     }
 
     fn of_weight(tensor: &Tensor) -> Data {
@@ -202,21 +179,14 @@ impl Data {
         }
     }
 
-    fn of_op(
-        egraph: &EGraph<ENode, Facts>,
-        op: &Op,
-        inputs: &[Id],
-        types: Vec<TensorType>,
-    ) -> Data {
+    fn of_op(egraph: &EGraph<ENode, Facts>, op: &Op, inputs: &[Id], types: Vec<TensorType>) -> Data {
         let mut data = Data::bare(types, Loc::Unknown);
         let children: Vec<&Data> = inputs.iter().map(|id| &egraph[*id].data).collect();
         data.constant = !children.is_empty() && children.iter().all(|c| c.constant);
         data.splat = splat_of(op, &children);
         if data.constant {
             data.stored = stored_by(op, &children, egraph.analysis.max_weight_bytes);
-            data.value = data
-                .stored
-                .and_then(|_| value_of(op, &children, &data.types));
+            data.value = data.stored.and_then(|_| value_of(op, &children, &data.types));
         }
         data
     }
@@ -226,10 +196,8 @@ fn splat_of(op: &Op, children: &[&Data]) -> Option<Scalar> {
     match op {
         Op::Broadcast(_) | Op::Reshape(_) | Op::Transpose(_) | Op::Slice(_) => children[0].splat,
         Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::Cast(_) => {
-            let numbers: Vec<_> = children
-                .iter()
-                .map(|c| Some((c.types.first()?.dtype, c.splat?)))
-                .collect::<Option<_>>()?;
+            let numbers: Vec<_> =
+                children.iter().map(|c| Some((c.types.first()?.dtype, c.splat?))).collect::<Option<_>>()?;
             scalars::splat(&fold::splat_result(op, &numbers)?)
         }
         _ => None,
@@ -242,34 +210,21 @@ fn stored_by(op: &Op, children: &[&Data], max_bytes: usize) -> Option<usize> {
     if matches!(op, Op::Broadcast(_)) {
         return Some(given);
     }
-    let types: Vec<TensorType> = children
-        .iter()
-        .map(|c| c.types.first().cloned())
-        .collect::<Option<_>>()?;
+    let types: Vec<TensorType> = children.iter().map(|c| c.types.first().cloned()).collect::<Option<_>>()?;
     fold::result_bytes(op, &types, given, max_bytes)
 }
 
 fn value_of(op: &Op, children: &[&Data], types: &[TensorType]) -> Option<Tensor> {
-    let is_small = |ty: &TensorType| {
-        ty.num_elements()
-            .as_const()
-            .is_some_and(|n| n <= MAX_KNOWN_ELEMENTS as i64)
-    };
+    let is_small = |ty: &TensorType| ty.num_elements().as_const().is_some_and(|n| n <= MAX_KNOWN_ELEMENTS as i64);
     if !fold::is_closed(op) || !types.iter().all(is_small) {
         return None;
     }
-    let tensors: Vec<Tensor> = children
-        .iter()
-        .map(|c| c.value.clone().filter(|t| t.len() <= MAX_KNOWN_ELEMENTS))
-        .collect::<Option<_>>()?;
+    let tensors: Vec<Tensor> =
+        children.iter().map(|c| c.value.clone().filter(|t| t.len() <= MAX_KNOWN_ELEMENTS)).collect::<Option<_>>()?;
     op.eval(&tensors).ok()?.pop()
 }
 
-fn data_of(
-    egraph: &EGraph<ENode, Facts>,
-    node: &ENode,
-    pending: Option<Vec<TensorType>>,
-) -> Option<Data> {
+fn data_of(egraph: &EGraph<ENode, Facts>, node: &ENode, pending: Option<Vec<TensorType>>) -> Option<Data> {
     let facts = &egraph.analysis;
     Some(match node.head {
         Head::Attr(_) => Data::bare(Vec::new(), Loc::Unknown),
@@ -293,10 +248,7 @@ fn data_of(
 
 /// The types of some tensors.
 pub(super) fn types_of(egraph: &EGraph<ENode, Facts>, inputs: &[Id]) -> Option<Vec<TensorType>> {
-    inputs
-        .iter()
-        .map(|id| egraph[*id].data.types.first().cloned())
-        .collect()
+    inputs.iter().map(|id| egraph[*id].data.types.first().cloned()).collect()
 }
 
 impl Analysis<ENode> for Facts {
@@ -306,18 +258,12 @@ impl Analysis<ENode> for Facts {
         let pending = egraph.analysis.pending.take();
         let loc = egraph.analysis.loc.clone();
         let Some(data) = data_of(egraph, node, pending) else {
-            egraph
-                .analysis
-                .conflict(format!("a node {node} has no type"));
+            egraph.analysis.conflict(format!("a node {node} has no type"));
             return Data::bare(Vec::new(), loc);
         };
         match node.head {
             Head::Attr(_) | Head::Weight(_) | Head::Input(_) => data,
-            _ => Data {
-                loc,
-                before_step: egraph.analysis.before_step,
-                ..data
-            },
+            _ => Data { loc, before_step: egraph.analysis.before_step, ..data },
         }
     }
 
@@ -331,12 +277,7 @@ impl Analysis<ENode> for Facts {
             self.conflict(format!("{} results and {}", a.types.len(), b.types.len()));
             return DidMerge(false, false);
         }
-        let types: Vec<TensorType> = a
-            .types
-            .iter()
-            .zip(b.types.iter())
-            .map(|(x, y)| self.joined(x, y))
-            .collect();
+        let types: Vec<TensorType> = a.types.iter().zip(b.types.iter()).map(|(x, y)| self.joined(x, y)).collect();
         if let (Some(x), Some(y)) = (&a.value, &b.value) {
             self.check_values(x, y);
         }

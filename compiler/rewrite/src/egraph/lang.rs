@@ -32,10 +32,7 @@ pub(crate) struct ENode {
 
 impl ENode {
     pub(crate) fn leaf(head: Head) -> ENode {
-        ENode {
-            head,
-            children: Vec::new(),
-        }
+        ENode { head, children: Vec::new() }
     }
 }
 
@@ -43,9 +40,7 @@ impl ENode {
 impl Ord for ENode {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         let key = |node: &ENode| (node.head, node.children.len());
-        key(self)
-            .cmp(&key(other))
-            .then_with(|| self.children.cmp(&other.children))
+        key(self).cmp(&key(other)).then_with(|| self.children.cmp(&other.children))
     }
 }
 
@@ -98,31 +93,17 @@ impl FromOp for ENode {
             .chain(Op::FAMILIES.iter().copied())
             .find(|name| *name == op)
             .ok_or_else(|| UnknownOp(op.into()))?;
-        Ok(ENode {
-            head: Head::Op(name),
-            children,
-        })
+        Ok(ENode { head: Head::Op(name), children })
     }
 }
 
 /// Elementwise operators, which have no attributes but their kind, by name.
 static ELEMENTWISE: LazyLock<BTreeMap<&'static str, Op>> = LazyLock::new(|| {
-    let unary = UnaryKind::ALL
-        .iter()
-        .map(|kind| Unary { kind: *kind }.into());
-    let binary = BinaryKind::ALL
-        .iter()
-        .map(|kind| Binary { kind: *kind }.into());
-    let compare = CompareKind::ALL
-        .iter()
-        .map(|kind| Compare { kind: *kind }.into());
+    let unary = UnaryKind::ALL.iter().map(|kind| Unary { kind: *kind }.into());
+    let binary = BinaryKind::ALL.iter().map(|kind| Binary { kind: *kind }.into());
+    let compare = CompareKind::ALL.iter().map(|kind| Compare { kind: *kind }.into());
     let select: Op = Select {}.into();
-    unary
-        .chain(binary)
-        .chain(compare)
-        .chain([select])
-        .map(|op: Op| (op.name(), op))
-        .collect()
+    unary.chain(binary).chain(compare).chain([select]).map(|op: Op| (op.name(), op)).collect()
 });
 
 /// The elementwise operator of this name.
@@ -132,8 +113,5 @@ pub(crate) fn elementwise(name: &str) -> Option<&'static Op> {
 
 /// Whether an operator is named by its e-node's head alone.
 pub(crate) fn is_elementwise(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_)
-    )
+    matches!(op, Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_))
 }

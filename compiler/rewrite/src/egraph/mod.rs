@@ -28,17 +28,14 @@ macro_rules! specs {
     })* };
 }
 specs!(
-    Unary, Binary, Cast, Reshape, Transpose, Broadcast, Slice, Pad, Concat, Gather, Reduce,
-    ArgReduce, Dot, Conv, Pool
+    Unary, Binary, Cast, Reshape, Transpose, Broadcast, Slice, Pad, Concat, Gather, Reduce, ArgReduce, Dot, Conv, Pool
 );
 
 impl Eg {
     pub(crate) fn new(max_weight_bytes: usize) -> Self {
         let mut facts = Facts::default();
         facts.max_weight_bytes = max_weight_bytes;
-        Eg {
-            egraph: EGraph::new(facts),
-        }
+        Eg { egraph: EGraph::new(facts) }
     }
 
     pub(crate) fn data(&self, id: Id) -> &Data {
@@ -86,24 +83,18 @@ impl Eg {
 
     /// The attributes that a pattern variable is bound to, or that a node has.
     pub(crate) fn attr<T: Spec>(&self, leaf: Id) -> Option<T> {
-        self.egraph[leaf]
-            .nodes
-            .iter()
-            .find_map(|node| match node.head {
-                Head::Attr(id) => T::of(self.egraph.analysis.attrs.get(id as usize)?).cloned(),
-                _ => None,
-            })
+        self.egraph[leaf].nodes.iter().find_map(|node| match node.head {
+            Head::Attr(id) => T::of(self.egraph.analysis.attrs.get(id as usize)?).cloned(),
+            _ => None,
+        })
     }
 
     /// The attributes that a leaf holds, whatever the operator.
     pub(crate) fn any_attr(&self, leaf: Id) -> Option<Op> {
-        self.egraph[leaf]
-            .nodes
-            .iter()
-            .find_map(|node| match node.head {
-                Head::Attr(id) => self.egraph.analysis.attrs.get(id as usize).cloned(),
-                _ => None,
-            })
+        self.egraph[leaf].nodes.iter().find_map(|node| match node.head {
+            Head::Attr(id) => self.egraph.analysis.attrs.get(id as usize).cloned(),
+            _ => None,
+        })
     }
 
     /// Every member of a class that is an elementwise operator, with its operands.
@@ -112,8 +103,7 @@ impl Eg {
         nodes
             .filter_map(|node| {
                 let op = op_of(&self.egraph, node)?;
-                (is_elementwise(op) || matches!(op, Op::Cast(_)))
-                    .then(|| (op.clone(), operands(node).to_vec()))
+                (is_elementwise(op) || matches!(op, Op::Cast(_))).then(|| (op.clone(), operands(node).to_vec()))
             })
             .collect()
     }
@@ -156,10 +146,7 @@ impl Eg {
             children.push(self.egraph.add(ENode::leaf(Head::Attr(attr))));
         }
         children.extend(inputs);
-        ENode {
-            head: Head::Op(op.name()),
-            children,
-        }
+        ENode { head: Head::Op(op.name()), children }
     }
 
     /// Whether an operation gives its operand as it is.
@@ -208,25 +195,15 @@ impl Eg {
         let n_results = types.len() as u32;
         self.egraph.analysis.opaques.push(types);
         let uid = self.egraph.analysis.opaques.len() as u32 - 1;
-        let node = self.egraph.add(ENode {
-            head: Head::Opaque(uid),
-            children: inputs,
-        });
-        let result = |idx| ENode {
-            head: Head::Result(idx),
-            children: vec![node],
-        };
+        let node = self.egraph.add(ENode { head: Head::Opaque(uid), children: inputs });
+        let result = |idx| ENode { head: Head::Result(idx), children: vec![node] };
         let results = (0..n_results).map(|idx| self.egraph.add(result(idx)));
         (node, results.collect())
     }
 
     /// A number repeated to a shape.
     pub(crate) fn number(&mut self, dtype: DType, value: f64, shape: &[Dim]) -> Option<Id> {
-        let scalar = if dtype.is_float() {
-            Scalar::Float(value)
-        } else {
-            Scalar::Int(value as i128)
-        };
+        let scalar = if dtype.is_float() { Scalar::Float(value) } else { Scalar::Int(value as i128) };
         let id = self.weight(&Tensor::scalar(dtype, scalar));
         self.broadcast(id, shape)
     }
@@ -261,10 +238,7 @@ impl Eg {
         let mut shape = vec![Dim::from(1); missing];
         shape.extend_from_slice(self.shape(core));
         let varies = |axis: &usize| shape[*axis] != Dim::from(1);
-        if (0..rank)
-            .filter(varies)
-            .any(|axis| !allowed.contains(&axis))
-        {
+        if (0..rank).filter(varies).any(|axis| !allowed.contains(&axis)) {
             return None;
         }
         self.reshape(core, shape)

@@ -47,10 +47,7 @@ pub(super) fn choose(problem: &Problem) -> Choice {
     for (class, members) in problem.classes.iter().enumerate() {
         n_members += members.len();
         for (member, candidate) in members.iter().enumerate() {
-            candidate
-                .children
-                .iter()
-                .for_each(|child| parents[*child].push((class, member)));
+            candidate.children.iter().for_each(|child| parents[*child].push((class, member)));
             if candidate.children.is_empty() {
                 queue.push_back((class, member));
             }
@@ -68,10 +65,7 @@ pub(super) fn choose(problem: &Problem) -> Choice {
         let Some(found) = evaluate(problem, class, member, &best, &own_cost) else {
             continue;
         };
-        if best[class]
-            .as_ref()
-            .is_none_or(|old| found.cost < old.cost * (1.0 - 1e-9))
-        {
+        if best[class].as_ref().is_none_or(|old| found.cost < old.cost * (1.0 - 1e-9)) {
             own_cost[class] = problem.classes[class][member].cost;
             best[class] = Some(found);
             queue.extend(&parents[class]);
@@ -80,13 +74,7 @@ pub(super) fn choose(problem: &Problem) -> Choice {
     best.into_iter().map(|best| Some(best?.member)).collect()
 }
 
-fn evaluate(
-    problem: &Problem,
-    class: usize,
-    member: usize,
-    best: &[Option<Best>],
-    own_cost: &[f64],
-) -> Option<Best> {
+fn evaluate(problem: &Problem, class: usize, member: usize, best: &[Option<Best>], own_cost: &[f64]) -> Option<Best> {
     let candidate = &problem.classes[class][member];
     let mut children = candidate.children.iter();
     let (mut uses, mut cost) = match children.next() {
@@ -103,9 +91,5 @@ fn evaluate(
         return None;
     }
     uses.insert(class);
-    Some(Best {
-        cost: cost + candidate.cost,
-        uses,
-        member,
-    })
+    Some(Best { cost: cost + candidate.cost, uses, member })
 }

@@ -10,12 +10,7 @@ const MAX_CHAIN: usize = 3;
 type Providers = BTreeMap<usize, Vec<Vec<(usize, usize)>>>;
 
 /// Improves a valid choice until no single move helps, or the steps are used up.
-pub(super) fn improve(
-    problem: &Problem,
-    scorer: &mut Scorer,
-    mut choice: Choice,
-    max_steps: usize,
-) -> (Choice, f64) {
+pub(super) fn improve(problem: &Problem, scorer: &mut Scorer, mut choice: Choice, max_steps: usize) -> (Choice, f64) {
     let limit = scorer.steps + max_steps;
     let mut cost = scorer.score(&choice).unwrap_or(f64::INFINITY);
     let providers = providers(problem);
@@ -30,12 +25,7 @@ pub(super) fn improve(
 }
 
 /// Applies choices if they make the whole cheaper, otherwise takes them back.
-fn attempt(
-    scorer: &mut Scorer,
-    choice: &mut Choice,
-    cost: &mut f64,
-    changes: &[(usize, usize)],
-) -> bool {
+fn attempt(scorer: &mut Scorer, choice: &mut Choice, cost: &mut f64, changes: &[(usize, usize)]) -> bool {
     let old: Vec<Option<usize>> = changes.iter().map(|(class, _)| choice[*class]).collect();
     for (class, member) in changes {
         choice[*class] = Some(*member);
@@ -59,13 +49,7 @@ fn active(scorer: &mut Scorer, choice: &Choice) -> Vec<usize> {
     scorer.active.clone()
 }
 
-fn adopt_producers(
-    providers: &Providers,
-    scorer: &mut Scorer,
-    choice: &mut Choice,
-    cost: &mut f64,
-    limit: usize,
-) {
+fn adopt_producers(providers: &Providers, scorer: &mut Scorer, choice: &mut Choice, cost: &mut f64, limit: usize) {
     for (producer, chains) in providers {
         let in_use = active(scorer, choice);
         if in_use.contains(producer) || scorer.steps >= limit {
@@ -86,13 +70,7 @@ fn adopt_producers(
     }
 }
 
-fn flip_members(
-    problem: &Problem,
-    scorer: &mut Scorer,
-    choice: &mut Choice,
-    cost: &mut f64,
-    limit: usize,
-) {
+fn flip_members(problem: &Problem, scorer: &mut Scorer, choice: &mut Choice, cost: &mut f64, limit: usize) {
     for class in active(scorer, choice) {
         for member in 0..problem.classes[class].len() {
             if scorer.steps >= limit {

@@ -45,10 +45,7 @@ pub(crate) fn extract(problem: &Problem, max_steps: usize) -> Option<(Choice, f6
             continue;
         }
         let found = local::improve(problem, &mut scorer, seed, max_steps / 2);
-        if best
-            .as_ref()
-            .is_none_or(|(_, cost)| found.1 < *cost * (1.0 - 1e-9))
-        {
+        if best.as_ref().is_none_or(|(_, cost)| found.1 < *cost * (1.0 - 1e-9)) {
             best = Some(found);
         }
     }
@@ -128,19 +125,11 @@ mod tests {
     use super::*;
 
     fn node(cost: f64, children: &[usize]) -> Candidate {
-        Candidate {
-            cost,
-            children: children.to_vec(),
-            is_view: false,
-        }
+        Candidate { cost, children: children.to_vec(), is_view: false }
     }
 
     fn view(child: usize) -> Candidate {
-        Candidate {
-            cost: 1e-9,
-            children: vec![child],
-            is_view: true,
-        }
+        Candidate { cost: 1e-9, children: vec![child], is_view: true }
     }
 
     #[test]
@@ -183,10 +172,7 @@ mod tests {
     #[test]
     fn cycles_are_never_chosen() {
         let problem = Problem {
-            classes: vec![
-                vec![node(1.0, &[1]), node(5.0, &[])],
-                vec![node(0.1, &[0]), node(5.0, &[])],
-            ],
+            classes: vec![vec![node(1.0, &[1]), node(5.0, &[])], vec![node(0.1, &[0]), node(5.0, &[])]],
             roots: vec![0, 1],
             start: vec![Some(1), Some(1)],
         };

@@ -95,12 +95,7 @@ pub(super) const RULES: &[Rule] = &[
         action: Action::Compute("(sub ?x ?c)", |eg, m| {
             let (x, c) = (m.id("?x"), m.id("?c"));
             (!eg.is_constant(x)).then_some(())?;
-            let negated = eg.on_constants(
-                ops::Unary {
-                    kind: UnaryKind::Neg,
-                },
-                &[c],
-            )?;
+            let negated = eg.on_constants(ops::Unary { kind: UnaryKind::Neg }, &[c])?;
             eg.binary(Add, x, negated)
         }),
         example: |s| {
@@ -165,9 +160,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "mul-zero-integer",
         exactness: Exactness::EXACT,
         algebra: "x * 0 = 0 for integers",
-        action: Action::Pattern("(mul ?x ?c)", "?c", |eg, m| {
-            eg.is_int(m.id("?c")) && eg.is_zero(m.id("?c"))
-        }),
+        action: Action::Pattern("(mul ?x ?c)", "?c", |eg, m| eg.is_int(m.id("?c")) && eg.is_zero(m.id("?c"))),
         example: |s| {
             let x = s.typed(DType::I32, &[2, 3]);
             s.with(Mul, x, 0.0)
@@ -262,9 +255,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "add-of-constants",
         exactness: Exactness::REROUNDS,
         algebra: "(x + a) + b = x + (a + b)",
-        action: Action::Compute("(add (add ?x ?a) ?b)", |eg, m| {
-            reassociated(eg, m, Binary { kind: Add })
-        }),
+        action: Action::Compute("(add (add ?x ?a) ?b)", |eg, m| reassociated(eg, m, Binary { kind: Add })),
         example: |s| {
             let x = s.x(&[2, 3]);
             let a = s.spread(&[3], x)?;
@@ -277,9 +268,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "mul-of-constants",
         exactness: Exactness::REROUNDS,
         algebra: "(x * a) * b = x * (a * b)",
-        action: Action::Compute("(mul (mul ?x ?a) ?b)", |eg, m| {
-            reassociated(eg, m, Binary { kind: Mul })
-        }),
+        action: Action::Compute("(mul (mul ?x ?a) ?b)", |eg, m| reassociated(eg, m, Binary { kind: Mul })),
         example: |s| {
             let x = s.x(&[2, 3]);
             let a = s.spread(&[3], x)?;
@@ -310,15 +299,9 @@ pub(super) const RULES: &[Rule] = &[
         name: "common-factor",
         exactness: Exactness::REROUNDS,
         algebra: "x * c + y * c = (x + y) * c",
-        action: Action::Pattern(
-            "(add (mul ?x ?c) (mul ?y ?c))",
-            "(mul (add ?x ?y) ?c)",
-            |eg, m| {
-                eg.is_constant(m.id("?c"))
-                    && !eg.is_constant(m.id("?x"))
-                    && !eg.is_constant(m.id("?y"))
-            },
-        ),
+        action: Action::Pattern("(add (mul ?x ?c) (mul ?y ?c))", "(mul (add ?x ?y) ?c)", |eg, m| {
+            eg.is_constant(m.id("?c")) && !eg.is_constant(m.id("?x")) && !eg.is_constant(m.id("?y"))
+        }),
         example: |s| {
             let (x, y) = (s.x(&[2, 3]), s.x(&[2, 3]));
             let (x, y) = (s.with(Mul, x, 3.0)?, s.with(Mul, y, 3.0)?);
@@ -329,9 +312,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "max-of-constants",
         exactness: Exactness::EXACT,
         algebra: "max(max(x, a), b) = max(x, max(a, b))",
-        action: Action::Compute("(max (max ?x ?a) ?b)", |eg, m| {
-            reassociated(eg, m, Binary { kind: Max })
-        }),
+        action: Action::Compute("(max (max ?x ?a) ?b)", |eg, m| reassociated(eg, m, Binary { kind: Max })),
         example: |s| {
             let x = s.x(&[2, 3]);
             let y = s.with(Max, x, 0.0)?;
@@ -342,9 +323,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "min-of-constants",
         exactness: Exactness::EXACT,
         algebra: "min(min(x, a), b) = min(x, min(a, b))",
-        action: Action::Compute("(min (min ?x ?a) ?b)", |eg, m| {
-            reassociated(eg, m, Binary { kind: Min })
-        }),
+        action: Action::Compute("(min (min ?x ?a) ?b)", |eg, m| reassociated(eg, m, Binary { kind: Min })),
         example: |s| {
             let x = s.x(&[2, 3]);
             let y = s.with(Min, x, 0.0)?;

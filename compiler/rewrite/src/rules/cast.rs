@@ -32,9 +32,8 @@ pub(super) const RULES: &[Rule] = &[
             let (from, dot) = (eg.dtype(x)?, eg.attr::<Dot>(m.id("?d"))?);
             let wide = eg.attr::<Cast>(m.id("?a"))?.to;
             let is_half = matches!(from, DType::F16 | DType::BF16) && wide == DType::F32;
-            let is_byte = matches!(from, DType::I8 | DType::U8 | DType::I16 | DType::U16)
-                && wide.is_int()
-                && wide == dot.out;
+            let is_byte =
+                matches!(from, DType::I8 | DType::U8 | DType::I16 | DType::U16) && wide.is_int() && wide == dot.out;
             let same = eg.dtype(y)? == from && eg.attr::<Cast>(m.id("?b"))?.to == wide;
             (same && (is_half || is_byte) && dot.out == wide && widens(from, wide)).then_some(())?;
             eg.emit(dot, &[x, y])

@@ -16,10 +16,7 @@ pub(super) const RULES: &[Rule] = &[
             let Op::Concat(concat) = op else { return None };
             let mut flat = Vec::new();
             for id in inputs {
-                let inner = eg
-                    .members::<Concat>(*id)
-                    .into_iter()
-                    .find(|(c, _)| c.axis == concat.axis);
+                let inner = eg.members::<Concat>(*id).into_iter().find(|(c, _)| c.axis == concat.axis);
                 match inner {
                     Some((_, parts)) => flat.extend(parts),
                     None => flat.push(*id),
@@ -51,8 +48,7 @@ pub(super) const RULES: &[Rule] = &[
         exactness: Exactness::EXACT,
         algebra: "concat(f x, f y) = f(concat(x, y))",
         action: Action::Nodes(&["concat"], |eg, op, inputs| {
-            let unaries: Vec<Vec<(Unary, Vec<Id>)>> =
-                inputs.iter().map(|id| eg.members::<Unary>(*id)).collect();
+            let unaries: Vec<Vec<(Unary, Vec<Id>)>> = inputs.iter().map(|id| eg.members::<Unary>(*id)).collect();
             let (kind, _) = unaries.first()?.first()?.clone();
             let sources: Vec<Id> = unaries
                 .iter()
@@ -74,17 +70,8 @@ pub(super) const RULES: &[Rule] = &[
         action: Action::Compute("(pad ?b (pad ?a ?x ?v) ?v)", |eg, m| {
             let (a, b) = (eg.attr::<Pad>(m.id("?a"))?, eg.attr::<Pad>(m.id("?b"))?);
             (a.mode == PadMode::Constant && b.mode == PadMode::Constant).then_some(())?;
-            let sum = |x: &[Dim], y: &[Dim]| {
-                x.iter()
-                    .zip(y)
-                    .map(|(x, y)| x.clone() + y.clone())
-                    .collect()
-            };
-            let both = Pad {
-                low: sum(&a.low, &b.low),
-                high: sum(&a.high, &b.high),
-                mode: PadMode::Constant,
-            };
+            let sum = |x: &[Dim], y: &[Dim]| x.iter().zip(y).map(|(x, y)| x.clone() + y.clone()).collect();
+            let both = Pad { low: sum(&a.low, &b.low), high: sum(&a.high, &b.high), mode: PadMode::Constant };
             eg.emit(both, &[m.id("?x"), m.id("?v")])
         }),
         example: |s| {
@@ -112,9 +99,7 @@ fn of_slices(eg: &mut Eg, op: &Op, inputs: &[Id]) -> Option<Id> {
         let end = whole.starts[axis].clone() + whole.sizes[axis].clone();
         let next = eg.members::<Slice>(*id).into_iter().find(|(slice, x)| {
             let aligned = |other: usize| {
-                other == axis
-                    || slice.starts[other] == first.starts[other]
-                        && slice.sizes[other] == first.sizes[other]
+                other == axis || slice.starts[other] == first.starts[other] && slice.sizes[other] == first.sizes[other]
             };
             *x == source
                 && slice.steps == first.steps

@@ -77,25 +77,13 @@ pub(super) const RULES: &[Rule] = &[
         action: Action::Compute("(conv ?c (pad ?p ?x ?v) ?w)", |eg, m| {
             let (conv, pad) = (eg.attr::<Conv>(m.id("?c"))?, eg.attr::<Pad>(m.id("?p"))?);
             let zero = Dim::from(0);
-            let spatial_only = pad.low[..2]
-                .iter()
-                .chain(&pad.high[..2])
-                .all(|dim| *dim == zero);
+            let spatial_only = pad.low[..2].iter().chain(&pad.high[..2]).all(|dim| *dim == zero);
             let plain = conv.base_dilations.iter().all(|d| *d == 1);
             // Cropping after padding is not the same as less padding.
-            let grows = conv
-                .pads_low
-                .iter()
-                .chain(&conv.pads_high)
-                .all(graph::is_non_negative);
+            let grows = conv.pads_low.iter().chain(&conv.pads_high).all(graph::is_non_negative);
             let zeros = pad.mode == PadMode::Constant && eg.is_zero(m.id("?v"));
             (spatial_only && plain && grows && zeros).then_some(())?;
-            let sum = |a: &[Dim], b: &[Dim]| {
-                a.iter()
-                    .zip(b)
-                    .map(|(a, b)| a.clone() + b.clone())
-                    .collect()
-            };
+            let sum = |a: &[Dim], b: &[Dim]| a.iter().zip(b).map(|(a, b)| a.clone() + b.clone()).collect();
             let padded = Conv {
                 pads_low: sum(&conv.pads_low, &pad.low[2..]),
                 pads_high: sum(&conv.pads_high, &pad.high[2..]),
@@ -107,11 +95,7 @@ pub(super) const RULES: &[Rule] = &[
             let (x, w) = (s.x(&[1, 2, 4, 4]), s.weight(&[3, 2, 3, 3])?);
             let zero = s.builder.scalar(DType::F32, 0.0).ok()?;
             let dims = |v: [usize; 4]| v.into_iter().map(Dim::from).collect();
-            let pad = Pad {
-                low: dims([0, 0, 1, 0]),
-                high: dims([0, 0, 1, 2]),
-                mode: PadMode::Constant,
-            };
+            let pad = Pad { low: dims([0, 0, 1, 0]), high: dims([0, 0, 1, 2]), mode: PadMode::Constant };
             let x = s.emit(pad, &[x, zero])?;
             s.emit(sample::conv(2, 1, 1), &[x, w])
         },

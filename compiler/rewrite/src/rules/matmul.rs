@@ -16,10 +16,7 @@ pub(super) const RULES: &[Rule] = &[
         action: Action::Compute("(dot ?d (transpose ?p ?x) ?y)", |eg, m| {
             let dot = eg.attr::<Dot>(m.id("?d"))?;
             let perm = eg.attr::<Transpose>(m.id("?p"))?.perm;
-            let free = others(
-                perm.len(),
-                &[&dot.lhs_batch[..], &dot.lhs_contract].concat(),
-            );
+            let free = others(perm.len(), &[&dot.lhs_batch[..], &dot.lhs_contract].concat());
             let turned = Dot {
                 lhs_batch: mapped(&dot.lhs_batch, &perm),
                 lhs_contract: mapped(&dot.lhs_contract, &perm),
@@ -43,10 +40,7 @@ pub(super) const RULES: &[Rule] = &[
         action: Action::Compute("(dot ?d ?x (transpose ?p ?y))", |eg, m| {
             let dot = eg.attr::<Dot>(m.id("?d"))?;
             let perm = eg.attr::<Transpose>(m.id("?p"))?.perm;
-            let free = others(
-                perm.len(),
-                &[&dot.rhs_batch[..], &dot.rhs_contract].concat(),
-            );
+            let free = others(perm.len(), &[&dot.rhs_batch[..], &dot.rhs_contract].concat());
             let turned = Dot {
                 rhs_batch: mapped(&dot.rhs_batch, &perm),
                 rhs_contract: mapped(&dot.rhs_contract, &perm),
@@ -72,9 +66,7 @@ pub(super) const RULES: &[Rule] = &[
             let perm = eg.attr::<Transpose>(m.id("?p"))?.perm;
             let n_batch = dot.lhs_batch.len();
             let n_left = eg.rank(x) - n_batch - dot.lhs_contract.len();
-            let swapped = (0..n_batch)
-                .chain(n_batch + n_left..perm.len())
-                .chain(n_batch..n_batch + n_left);
+            let swapped = (0..n_batch).chain(n_batch + n_left..perm.len()).chain(n_batch..n_batch + n_left);
             swapped.eq(perm.iter().copied()).then_some(())?;
             let flipped = Dot {
                 lhs_batch: dot.rhs_batch,
@@ -100,10 +92,7 @@ pub(super) const RULES: &[Rule] = &[
             let dot = eg.attr::<Dot>(m.id("?d"))?;
             let known = eg.has_with_constant(m.root, &dot.clone().into(), x);
             (!known && foldable_weight(eg, x, w) && same_float(eg, &dot, x, w)).then_some(())?;
-            let free = others(
-                eg.rank(w),
-                &[&dot.rhs_batch[..], &dot.rhs_contract].concat(),
-            );
+            let free = others(eg.rank(w), &[&dot.rhs_batch[..], &dot.rhs_contract].concat());
             let first = eg.rank(g).checked_sub(free.len())?;
             let columns: Vec<usize> = (first..eg.rank(g)).collect();
             let factors = eg.core_along(g, &columns)?;
@@ -174,8 +163,7 @@ pub(super) const RULES: &[Rule] = &[
         algebra: "dot(x, v) + dot(x, w) = dot(x, v + w), for constants v and w",
         action: Action::Compute("(add (dot ?d ?x ?v) (dot ?d ?x ?w))", |eg, m| {
             let (x, v, w) = (m.id("?x"), m.id("?v"), m.id("?w"));
-            (foldable_weight(eg, x, v) && eg.is_weight(w) && eg.shape(v) == eg.shape(w))
-                .then_some(())?;
+            (foldable_weight(eg, x, v) && eg.is_weight(w) && eg.shape(v) == eg.shape(w)).then_some(())?;
             let sum = eg.binary(Add, v, w)?;
             eg.is_weight(sum).then_some(())?;
             let dot = eg.attr::<Dot>(m.id("?d"))?;
@@ -206,11 +194,7 @@ pub(super) const RULES: &[Rule] = &[
         example: |s| {
             let (x, w) = (s.x(&[2, 3, 4]), s.x(&[4, 5]));
             let w = s.broadcast(w, &[2, 4, 5])?;
-            let dot = Dot {
-                lhs_batch: vec![0],
-                rhs_batch: vec![0],
-                ..sample::dot(&[2], &[1], DType::F32)
-            };
+            let dot = Dot { lhs_batch: vec![0], rhs_batch: vec![0], ..sample::dot(&[2], &[1], DType::F32) };
             s.emit(dot, &[x, w])
         },
     },
@@ -274,19 +258,12 @@ fn of_dot(eg: &mut Eg, m: &Match) -> Option<Id> {
     let plain = a.lhs_batch.is_empty() && b.lhs_batch.is_empty();
     let last = eg.rank(x) - a.lhs_contract.len().min(eg.rank(x));
     let chained = a.rhs_contract.len() == 1 && b.lhs_contract == [last] && a.out == b.out;
-    (matrices && plain && chained && !eg.is_constant(x) && same_float(eg, &a, x, v))
-        .then_some(())?;
+    (matrices && plain && chained && !eg.is_constant(x) && same_float(eg, &a, x, v)).then_some(())?;
     let kept = 1 - a.rhs_contract[0];
-    let inner = Dot {
-        lhs_contract: vec![kept],
-        ..b.clone()
-    };
+    let inner = Dot { lhs_contract: vec![kept], ..b.clone() };
     let product = eg.emit(inner, &[v, w])?;
     eg.is_weight(product).then_some(())?;
-    let outer = Dot {
-        rhs_contract: vec![0],
-        ..a
-    };
+    let outer = Dot { rhs_contract: vec![0], ..a };
     eg.emit(outer, &[x, product])
 }
 
@@ -300,8 +277,7 @@ fn without_batch(eg: &mut Eg, m: &Match) -> Option<Id> {
     let missing = repeated.len().checked_sub(eg.rank(w))?;
     let single = |axis: usize| axis < missing || eg.shape(w)[axis - missing] == Dim::from(1);
     (0..n_batch).all(single).then_some(())?;
-    let own = (n_batch..repeated.len())
-        .all(|axis| axis >= missing && eg.shape(w)[axis - missing] == repeated[axis]);
+    let own = (n_batch..repeated.len()).all(|axis| axis >= missing && eg.shape(w)[axis - missing] == repeated[axis]);
     own.then_some(())?;
     let matrix = eg.reshape(w, repeated[n_batch..].to_vec())?;
     let plain = Dot {

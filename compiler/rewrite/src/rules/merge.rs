@@ -33,12 +33,7 @@ pub(super) const RULES: &[Rule] = &[
                 let Op::Dot(dot) = op else { continue };
                 let weight_axis = others(2, &dot.rhs_contract)[0];
                 let result_axis = eg.rank(x) - dot.lhs_contract.len();
-                let join = Join {
-                    x,
-                    op: dot.into(),
-                    weight_axis,
-                    result_axis,
-                };
+                let join = Join { x, op: dot.into(), weight_axis, result_axis };
                 pairs.extend(join.merged(eg, &members).unwrap_or_default());
             }
             pairs
@@ -67,12 +62,7 @@ pub(super) const RULES: &[Rule] = &[
             let mut pairs = Vec::new();
             for ((x, op, ..), members) in groups {
                 let Op::Conv(conv) = op else { continue };
-                let join = Join {
-                    x,
-                    op: conv.into(),
-                    weight_axis: 0,
-                    result_axis: 1,
-                };
+                let join = Join { x, op: conv.into(), weight_axis: 0, result_axis: 1 };
                 pairs.extend(join.merged(eg, &members).unwrap_or_default());
             }
             pairs
@@ -98,11 +88,7 @@ fn mergeable(eg: &Eg, x: Id, w: Id) -> bool {
     eg.egraph[w].nodes.iter().any(is_leaf) && !eg.is_constant(x)
 }
 
-fn collect(
-    eg: &Eg,
-    name: &'static str,
-    key: impl Fn(&Eg, &Op, &[Id]) -> Option<Key>,
-) -> Vec<(Key, Members)> {
+fn collect(eg: &Eg, name: &'static str, key: impl Fn(&Eg, &Op, &[Id]) -> Option<Key>) -> Vec<(Key, Members)> {
     let mut groups: BTreeMap<Key, Members> = BTreeMap::new();
     for class in eg.egraph.classes() {
         let named = |node: &&ENode| node.head == Head::Op(name);
@@ -119,10 +105,7 @@ fn collect(
             }
         }
     }
-    groups
-        .into_iter()
-        .filter(|(_, members)| (2..=MAX_MERGED).contains(&members.len()))
-        .collect()
+    groups.into_iter().filter(|(_, members)| (2..=MAX_MERGED).contains(&members.len())).collect()
 }
 
 /// One contraction in place of several: weights are joined along one axis, results taken apart along another.
@@ -151,22 +134,13 @@ impl Join {
     }
 
     /// Each class with the slice of the whole that it is.
-    fn taken_apart(
-        &self,
-        eg: &mut Eg,
-        all: Id,
-        results: &[Id],
-        sizes: &[Dim],
-    ) -> Option<Vec<(Id, Id)>> {
+    fn taken_apart(&self, eg: &mut Eg, all: Id, results: &[Id], sizes: &[Dim]) -> Option<Vec<(Id, Id)>> {
         let shape = eg.shape(all).to_vec();
         let mut offset = Dim::from(0);
         let mut pairs = Vec::new();
         for (class, size) in results.iter().zip(sizes) {
-            let mut slice = Slice {
-                starts: vec![0.into(); shape.len()],
-                sizes: shape.clone(),
-                steps: vec![1; shape.len()],
-            };
+            let mut slice =
+                Slice { starts: vec![0.into(); shape.len()], sizes: shape.clone(), steps: vec![1; shape.len()] };
             slice.starts[self.result_axis] = offset.clone();
             slice.sizes[self.result_axis] = size.clone();
             offset = offset + size.clone();
@@ -177,21 +151,14 @@ impl Join {
 
     /// Where every result has a constant added to it that lies along the joined axis: those sums, and the whole with
     /// all constants added at once.
-    fn with_biases(
-        &self,
-        eg: &mut Eg,
-        all: Id,
-        results: &[Id],
-        sizes: &[Dim],
-    ) -> Option<(Vec<Id>, Id)> {
+    fn with_biases(&self, eg: &mut Eg, all: Id, results: &[Id], sizes: &[Dim]) -> Option<(Vec<Id>, Id)> {
         let sums = sums_with_constants(eg, results);
         let mut shifted = Vec::new();
         let mut biases = Vec::new();
         for (candidates, size) in sums.into_iter().zip(sizes) {
             let axes = [self.result_axis];
-            let (sum, bias) = candidates
-                .into_iter()
-                .find_map(|(sum, bias)| Some((sum, eg.core_along(bias, &axes)?)))?;
+            let (sum, bias) =
+                candidates.into_iter().find_map(|(sum, bias)| Some((sum, eg.core_along(bias, &axes)?)))?;
             let along = eg.shape(bias)[self.result_axis].clone();
             let bias = eg.reshape(bias, vec![along])?;
             shifted.push(sum);

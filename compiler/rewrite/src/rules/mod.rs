@@ -38,10 +38,7 @@ pub(crate) enum Action {
     /// Where the pattern matches, what the function makes is equal.
     Compute(&'static str, fn(&mut Eg, &Match) -> Option<Id>),
     /// For each node of these operator families, what the function makes is equal.
-    Nodes(
-        &'static [&'static str],
-        fn(&mut Eg, &Op, &[Id]) -> Option<Id>,
-    ),
+    Nodes(&'static [&'static str], fn(&mut Eg, &Op, &[Id]) -> Option<Id>),
     /// Looks at the whole e-graph and gives pairs that are equal.
     Group(fn(&mut Eg) -> Vec<(Id, Id)>),
 }
@@ -68,51 +65,19 @@ pub(crate) struct Family {
 pub(crate) const FAMILIES: &[Family] = &[
     family("algebra", "Sums, products and extremes.", algebra::RULES),
     family("power", "Powers, roots and exponentials.", power::RULES),
-    family(
-        "recognize",
-        "Functions that models spell out.",
-        recognize::RULES,
-    ),
+    family("recognize", "Functions that models spell out.", recognize::RULES),
     family("select", "Choice by element.", select::RULES),
     family("cast", "Conversions of element types.", cast::RULES),
-    family(
-        "transpose",
-        "Transposes meet, move towards results, and vanish into what consumes them.",
-        transpose::RULES,
-    ),
-    family(
-        "reshape",
-        "Reshapes meet and move towards results.",
-        reshape::RULES,
-    ),
-    family(
-        "broadcast",
-        "Repetition comes as late as possible.",
-        broadcast::RULES,
-    ),
-    family(
-        "slice",
-        "Slices meet, and go before what computes more than they keep.",
-        slice::RULES,
-    ),
+    family("transpose", "Transposes meet, move towards results, and vanish into what consumes them.", transpose::RULES),
+    family("reshape", "Reshapes meet and move towards results.", reshape::RULES),
+    family("broadcast", "Repetition comes as late as possible.", broadcast::RULES),
+    family("slice", "Slices meet, and go before what computes more than they keep.", slice::RULES),
     family("concat", "Concatenation and padding.", concat::RULES),
     family("reduce", "Reductions.", reduce::RULES),
-    family(
-        "matmul",
-        "Views and constants vanish into contractions.",
-        matmul::RULES,
-    ),
-    family(
-        "conv",
-        "Padding and constants vanish into convolutions.",
-        conv::RULES,
-    ),
+    family("matmul", "Views and constants vanish into contractions.", matmul::RULES),
+    family("conv", "Padding and constants vanish into convolutions.", conv::RULES),
     family("pool", "Pooling.", pool::RULES),
-    family(
-        "merge",
-        "Several contractions of one value become one.",
-        merge::RULES,
-    ),
+    family("merge", "Several contractions of one value become one.", merge::RULES),
 ];
 
 const fn family(name: &'static str, doc: &'static str, rules: &'static [Rule]) -> Family {
@@ -155,14 +120,7 @@ pub fn rules() -> Vec<RuleInfo> {
 }
 
 /// Families whose rules also run after contractions have been merged.
-const AFTER_MERGES: [&str; 6] = [
-    "transpose",
-    "reshape",
-    "broadcast",
-    "slice",
-    "concat",
-    "merge",
-];
+const AFTER_MERGES: [&str; 6] = ["transpose", "reshape", "broadcast", "slice", "concat", "merge"];
 
 /// The rules that a contract allows, in two phases: first everything but merges, then merges of what the first
 /// phase made, with the rules about views that merges call for.
@@ -183,11 +141,7 @@ pub(crate) fn phases(contract: Contract) -> [Vec<&'static Rule>; 2] {
 /// Every rule that a contract allows.
 #[cfg(test)]
 pub(crate) fn allowed(contract: Contract) -> Vec<&'static Rule> {
-    FAMILIES
-        .iter()
-        .flat_map(|family| family.rules)
-        .filter(|rule| contract.allows(rule.exactness))
-        .collect()
+    FAMILIES.iter().flat_map(|family| family.rules).filter(|rule| contract.allows(rule.exactness)).collect()
 }
 
 /// Where a pattern matches, and what its variables are bound to.
@@ -202,10 +156,7 @@ impl Match<'_> {
     /// # Panics
     /// If the pattern has no such variable, which is a mistake in a rule that its example finds.
     pub(crate) fn id(&self, var: &str) -> Id {
-        let bound = var
-            .parse::<Var>()
-            .ok()
-            .and_then(|var| self.subst.get(var).copied());
+        let bound = var.parse::<Var>().ok().and_then(|var| self.subst.get(var).copied());
         bound.unwrap_or_else(|| panic!("the pattern binds no {var}"))
     }
 }
@@ -222,8 +173,7 @@ pub(crate) fn instantiate(eg: &mut Eg, ast: &PatternAst<ENode>, subst: &Subst) -
         let id = match node {
             ENodeOrVar::Var(var) => *subst.get(*var)?,
             ENodeOrVar::ENode(node) => {
-                let children: Vec<Id> =
-                    node.children.iter().map(|c| ids[usize::from(*c)]).collect();
+                let children: Vec<Id> = node.children.iter().map(|c| ids[usize::from(*c)]).collect();
                 let Head::Op(name) = node.head else {
                     return None;
                 };
@@ -255,19 +205,13 @@ impl Eg {
     /// An operation on constants, done before they are repeated, and repeated to the shape of the first.
     fn on_constants(&mut self, op: impl Into<Op>, operands: &[Id]) -> Option<Id> {
         let target = self.shape(*operands.first()?).to_vec();
-        let cores: Vec<Id> = operands
-            .iter()
-            .map(|id| self.core(*id))
-            .collect::<Option<_>>()?;
+        let cores: Vec<Id> = operands.iter().map(|id| self.core(*id)).collect::<Option<_>>()?;
         let shapes: Vec<&[tensor::Dim]> = cores.iter().map(|id| self.shape(*id)).collect();
         let joint = match crate::canon::joint_shape(&shapes, &target) {
             Some(joint) => joint,
             None => target.clone(),
         };
-        let cores: Vec<Id> = cores
-            .into_iter()
-            .map(|id| self.broadcast(id, &joint))
-            .collect::<Option<_>>()?;
+        let cores: Vec<Id> = cores.into_iter().map(|id| self.broadcast(id, &joint)).collect::<Option<_>>()?;
         let small = self.emit(op, &cores)?;
         self.is_weight(small).then_some(())?;
         self.broadcast(small, &target)
@@ -275,8 +219,7 @@ impl Eg {
 
     /// Whether a value is this number everywhere.
     fn is_number(&self, id: Id, number: f64) -> bool {
-        self.splat(id)
-            .is_some_and(|s| crate::scalars::is(s, number))
+        self.splat(id).is_some_and(|s| crate::scalars::is(s, number))
     }
 
     /// Whether a class has this operation on `x` and a constant already. Another constant would be the same but for
@@ -284,9 +227,7 @@ impl Eg {
     fn has_with_constant(&self, class: Id, op: &Op, x: Id) -> bool {
         let x = self.egraph.find(x);
         self.egraph[class].nodes.iter().any(|node| {
-            let on_x = |inputs: &[Id]| {
-                matches!(inputs, [a, b] if self.egraph.find(*a) == x && self.is_constant(*b))
-            };
+            let on_x = |inputs: &[Id]| matches!(inputs, [a, b] if self.egraph.find(*a) == x && self.is_constant(*b));
             node.head == Head::Op(op.name())
                 && crate::egraph::op_of(&self.egraph, node) == Some(op)
                 && on_x(crate::egraph::operands(node))

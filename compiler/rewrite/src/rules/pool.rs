@@ -58,14 +58,9 @@ pub(super) const RULES: &[Rule] = &[
 /// Whether every window holds at least one element.
 fn meets_elements(pool: &Pool) -> bool {
     let pads = pool.pads_low.iter().zip(&pool.pads_high);
-    let smaller = |pad: &Dim, window: usize| {
-        pad.as_const()
-            .is_some_and(|pad| (0..window as i64).contains(&pad))
-    };
+    let smaller = |pad: &Dim, window: usize| pad.as_const().is_some_and(|pad| (0..window as i64).contains(&pad));
     pool.dilations.iter().all(|d| *d == 1)
-        && pads
-            .zip(&pool.window)
-            .all(|((low, high), window)| smaller(low, *window) && smaller(high, *window))
+        && pads.zip(&pool.window).all(|((low, high), window)| smaller(low, *window) && smaller(high, *window))
 }
 
 fn global(eg: &mut Eg, op: &Op, inputs: &[Id]) -> Option<Id> {
@@ -74,11 +69,7 @@ fn global(eg: &mut Eg, op: &Op, inputs: &[Id]) -> Option<Id> {
     let first = eg.rank(x).checked_sub(pool.window.len())?;
     let covers = |(idx, window): (usize, &usize)| eg.shape(x)[first + idx] == Dim::from(*window);
     let whole = pool.window.iter().enumerate().all(covers)
-        && pool
-            .pads_low
-            .iter()
-            .chain(&pool.pads_high)
-            .all(|pad| *pad == zero)
+        && pool.pads_low.iter().chain(&pool.pads_high).all(|pad| *pad == zero)
         && pool.dilations.iter().all(|d| *d == 1);
     whole.then_some(())?;
     let kind = match pool.kind {

@@ -19,9 +19,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "square",
         exactness: Exactness::FEWER_ROUNDINGS,
         algebra: "x ^ 2 = x * x",
-        action: Action::Pattern("(pow ?x ?c)", "(mul ?x ?x)", |eg, m| {
-            eg.is_number(m.id("?c"), 2.0)
-        }),
+        action: Action::Pattern("(pow ?x ?c)", "(mul ?x ?x)", |eg, m| eg.is_number(m.id("?c"), 2.0)),
         example: |s| {
             let x = s.x(&[2, 3]);
             s.with(Pow, x, 2.0)
@@ -31,9 +29,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "cube",
         exactness: Exactness::REROUNDS,
         algebra: "x ^ 3 = (x * x) * x",
-        action: Action::Pattern("(pow ?x ?c)", "(mul (mul ?x ?x) ?x)", |eg, m| {
-            eg.is_number(m.id("?c"), 3.0)
-        }),
+        action: Action::Pattern("(pow ?x ?c)", "(mul (mul ?x ?x) ?x)", |eg, m| eg.is_number(m.id("?c"), 3.0)),
         example: |s| {
             let x = s.x(&[2, 3]);
             s.with(Pow, x, 3.0)
@@ -59,9 +55,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "root",
         exactness: Exactness::FINITE.and(Exactness::SIGNED_ZERO),
         algebra: "x ^ 0.5 = sqrt x",
-        action: Action::Pattern("(pow ?x ?c)", "(sqrt ?x)", |eg, m| {
-            eg.is_number(m.id("?c"), 0.5)
-        }),
+        action: Action::Pattern("(pow ?x ?c)", "(sqrt ?x)", |eg, m| eg.is_number(m.id("?c"), 0.5)),
         example: |s| {
             let x = s.x(&[2, 3]);
             let x = s.unary(UnaryKind::Abs, x)?;

@@ -38,9 +38,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "log1p",
         exactness: Exactness::FEWER_ROUNDINGS,
         algebra: "log(x + 1) = log1p x",
-        action: Action::Pattern("(log (add ?x ?a))", "(log1p ?x)", |eg, m| {
-            eg.is_number(m.id("?a"), 1.0)
-        }),
+        action: Action::Pattern("(log (add ?x ?a))", "(log1p ?x)", |eg, m| eg.is_number(m.id("?a"), 1.0)),
         example: |s| {
             let x = s.x(&[2, 3]);
             let x = s.unary(UnaryKind::Abs, x)?;
@@ -52,9 +50,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "expm1",
         exactness: Exactness::FEWER_ROUNDINGS,
         algebra: "exp x - 1 = expm1 x",
-        action: Action::Pattern("(sub (exp ?x) ?a)", "(expm1 ?x)", |eg, m| {
-            eg.is_number(m.id("?a"), 1.0)
-        }),
+        action: Action::Pattern("(sub (exp ?x) ?a)", "(expm1 ?x)", |eg, m| eg.is_number(m.id("?a"), 1.0)),
         example: |s| {
             let x = s.x(&[2, 3]);
             let y = s.unary(UnaryKind::Exp, x)?;

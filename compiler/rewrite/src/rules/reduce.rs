@@ -14,9 +14,7 @@ pub(super) const RULES: &[Rule] = &[
         exactness: Exactness::EXACT,
         algebra: "max_b(max_a x) = max_(a, b) x",
         action: Action::Compute("(reduce ?b (reduce ?a ?x))", |eg, m| {
-            nested(eg, m, |kind| {
-                matches!(kind, ReduceKind::Max | ReduceKind::Min)
-            })
+            nested(eg, m, |kind| matches!(kind, ReduceKind::Max | ReduceKind::Min))
         }),
         example: |s| {
             let x = s.x(&[2, 3, 4]);
@@ -29,9 +27,7 @@ pub(super) const RULES: &[Rule] = &[
         exactness: Exactness::REROUNDS,
         algebra: "sum_b(sum_a x) = sum_(a, b) x",
         action: Action::Compute("(reduce ?b (reduce ?a ?x))", |eg, m| {
-            nested(eg, m, |kind| {
-                matches!(kind, ReduceKind::Sum | ReduceKind::Prod)
-            })
+            nested(eg, m, |kind| matches!(kind, ReduceKind::Sum | ReduceKind::Prod))
         }),
         example: |s| {
             let x = s.x(&[2, 3, 4]);
@@ -118,11 +114,7 @@ pub(super) const RULES: &[Rule] = &[
         example: |s| {
             let x = s.x(&[2, 5]);
             let y = s.unary(UnaryKind::Sigmoid, x)?;
-            let op = ArgReduce {
-                kind: ArgKind::Max,
-                axis: 1,
-                last: false,
-            };
+            let op = ArgReduce { kind: ArgKind::Max, axis: 1, last: false };
             s.emit(op, &[y])
         },
     },
@@ -130,21 +122,12 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Two reductions of one kind as one.
 fn nested(eg: &mut Eg, m: &Match, accepts: fn(ReduceKind) -> bool) -> Option<Id> {
-    let (inner, outer) = (
-        eg.attr::<Reduce>(m.id("?a"))?,
-        eg.attr::<Reduce>(m.id("?b"))?,
-    );
+    let (inner, outer) = (eg.attr::<Reduce>(m.id("?a"))?, eg.attr::<Reduce>(m.id("?b"))?);
     (inner.kind == outer.kind && accepts(inner.kind)).then_some(())?;
     let x = m.id("?x");
     let kept = others(eg.rank(x), &inner.axes);
     let mut axes = inner.axes;
     axes.extend(outer.axes.iter().map(|axis| kept[*axis]));
     axes.sort_unstable();
-    eg.emit(
-        Reduce {
-            kind: inner.kind,
-            axes,
-        },
-        &[x],
-    )
+    eg.emit(Reduce { kind: inner.kind, axes }, &[x])
 }

@@ -12,11 +12,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "reshape-of-reshape",
         exactness: Exactness::EXACT,
         algebra: "reshape_s(reshape x) = reshape_s x",
-        action: Action::Pattern(
-            "(reshape ?b (reshape ?a ?x))",
-            "(reshape ?b ?x)",
-            super::always,
-        ),
+        action: Action::Pattern("(reshape ?b (reshape ?a ?x))", "(reshape ?b ?x)", super::always),
         example: |s| {
             let x = s.x(&[2, 3, 4]);
             let y = s.reshape(x, &[6, 4])?;
@@ -27,10 +23,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "elementwise-of-reshapes",
         exactness: Exactness::EXACT,
         algebra: "f(reshape x, reshape y, c) = reshape f(x, y, c), for c the same everywhere",
-        action: Action::Nodes(
-            &["unary", "binary", "compare", "select", "cast"],
-            elementwise,
-        ),
+        action: Action::Nodes(&["unary", "binary", "compare", "select", "cast"], elementwise),
         example: |s| {
             let (x, y) = (s.x(&[2, 3, 4]), s.x(&[2, 3, 4]));
             let (x, y) = (s.reshape(x, &[6, 4])?, s.reshape(y, &[6, 4])?);
@@ -53,13 +46,7 @@ pub(super) const RULES: &[Rule] = &[
                 && eg.shape(x)[last] == merged[merged.len() - 1];
             fits.then_some(())?;
             let (rows, columns) = (merged.len() - 1, eg.rank(w) - dot.rhs_contract.len());
-            let product = eg.emit(
-                Dot {
-                    lhs_contract: vec![last],
-                    ..dot
-                },
-                &[x, w],
-            )?;
+            let product = eg.emit(Dot { lhs_contract: vec![last], ..dot }, &[x, w])?;
             let shape = eg.shape(product);
             let shape = [&merged[..rows], &shape[shape.len() - columns..]].concat();
             eg.reshape(product, shape)
@@ -80,21 +67,13 @@ fn common_sources(eg: &Eg, variable: &[Id]) -> Option<Vec<Id>> {
     };
     sources_of(variable.first()?).into_iter().find_map(|first| {
         let shape = eg.shape(first);
-        variable
-            .iter()
-            .map(|id| sources_of(id).into_iter().find(|x| eg.shape(*x) == shape))
-            .collect()
+        variable.iter().map(|id| sources_of(id).into_iter().find(|x| eg.shape(*x) == shape)).collect()
     })
 }
 
 fn elementwise(eg: &mut Eg, op: &Op, inputs: &[Id]) -> Option<Id> {
-    let is_number =
-        |eg: &Eg, id: Id| eg.is_constant(id) && eg.core(id).is_some_and(|c| eg.rank(c) == 0);
-    let variable: Vec<Id> = inputs
-        .iter()
-        .copied()
-        .filter(|id| !is_number(eg, *id))
-        .collect();
+    let is_number = |eg: &Eg, id: Id| eg.is_constant(id) && eg.core(id).is_some_and(|c| eg.rank(c) == 0);
+    let variable: Vec<Id> = inputs.iter().copied().filter(|id| !is_number(eg, *id)).collect();
     let sources = common_sources(eg, &variable)?;
     let before: Vec<Dim> = eg.shape(sources[0]).to_vec();
     let after: Vec<Dim> = eg.shape(*inputs.first()?).to_vec();

@@ -14,11 +14,7 @@ pub(crate) struct Sample {
 #[cfg_attr(not(test), allow(dead_code, reason = "tests run the examples"))]
 impl Sample {
     pub(crate) fn new(seed: u64) -> Self {
-        Sample {
-            builder: Builder::new("sample"),
-            seed: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
-            n_inputs: 0,
-        }
+        Sample { builder: Builder::new("sample"), seed: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, n_inputs: 0 }
     }
 
     /// The next random number (SplitMix64).
@@ -53,16 +49,9 @@ impl Sample {
 
     /// Random content for every input of a graph, with 3 for each symbol.
     pub(crate) fn inputs(&mut self, graph: &Graph) -> Vec<Tensor> {
-        let types: Vec<TensorType> = graph
-            .inputs
-            .iter()
-            .map(|p| graph.ty(p.value).clone())
-            .collect();
+        let types: Vec<TensorType> = graph.inputs.iter().map(|p| graph.ty(p.value).clone()).collect();
         let size = |dim: &Dim| dim.eval(&|_| Some(3)).map_or(1, |d| d.max(0) as usize);
-        types
-            .iter()
-            .map(|ty| self.tensor(ty.dtype, &ty.shape.iter().map(size).collect::<Vec<_>>()))
-            .collect()
+        types.iter().map(|ty| self.tensor(ty.dtype, &ty.shape.iter().map(size).collect::<Vec<_>>())).collect()
     }
 
     pub(crate) fn input(&mut self, dtype: DType, shape: Vec<Dim>) -> ValueId {
@@ -138,19 +127,9 @@ impl Sample {
         self.emit(dot(&[last], &[0], out), &[x, w])
     }
 
-    pub(crate) fn slice(
-        &mut self,
-        x: ValueId,
-        starts: &[usize],
-        sizes: &[usize],
-        steps: &[i64],
-    ) -> Option<ValueId> {
+    pub(crate) fn slice(&mut self, x: ValueId, starts: &[usize], sizes: &[usize], steps: &[i64]) -> Option<ValueId> {
         let dims = |v: &[usize]| v.iter().map(|d| Dim::from(*d)).collect();
-        let op = ops::Slice {
-            starts: dims(starts),
-            sizes: dims(sizes),
-            steps: steps.to_vec(),
-        };
+        let op = ops::Slice { starts: dims(starts), sizes: dims(sizes), steps: steps.to_vec() };
         self.emit(op, &[x])
     }
 

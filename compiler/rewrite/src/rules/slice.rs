@@ -55,14 +55,8 @@ pub(super) const RULES: &[Rule] = &[
             // Merged weights are not to be taken apart again.
             (!eg.is_constant(y) || takes_all(&slice, eg.shape(y), &dot)).then_some(())?;
             let n_batch = dot.lhs_batch.len();
-            let left = others(
-                eg.rank(x),
-                &[&dot.lhs_batch[..], &dot.lhs_contract].concat(),
-            );
-            let right = others(
-                eg.rank(y),
-                &[&dot.rhs_batch[..], &dot.rhs_contract].concat(),
-            );
+            let left = others(eg.rank(x), &[&dot.lhs_batch[..], &dot.lhs_contract].concat());
+            let right = others(eg.rank(y), &[&dot.rhs_batch[..], &dot.rhs_contract].concat());
             let batch = |axes: &[usize]| axes.iter().copied().zip(0..n_batch).collect::<Vec<_>>();
             let mut of_x = batch(&dot.lhs_batch);
             let mut of_y = batch(&dot.rhs_batch);
@@ -84,10 +78,7 @@ pub(super) const RULES: &[Rule] = &[
         algebra: "slice(reduce x) = reduce(slice' x)",
         action: Action::Compute("(slice ?s (reduce ?r ?x))", |eg, m| {
             let x = m.id("?x");
-            let (slice, reduce) = (
-                eg.attr::<Slice>(m.id("?s"))?,
-                eg.attr::<Reduce>(m.id("?r"))?,
-            );
+            let (slice, reduce) = (eg.attr::<Slice>(m.id("?s"))?, eg.attr::<Reduce>(m.id("?r"))?);
             let kept = others(eg.rank(x), &reduce.axes);
             let axes: Vec<(usize, usize)> = kept.into_iter().zip(0..).collect();
             let part = part_along(eg, x, &slice, &axes)?;
@@ -95,10 +86,7 @@ pub(super) const RULES: &[Rule] = &[
         }),
         example: |s| {
             let x = s.x(&[4, 3, 6]);
-            let y = s
-                .builder
-                .reduce(ops::ReduceKind::Sum, x, &[1], false)
-                .ok()?;
+            let y = s.builder.reduce(ops::ReduceKind::Sum, x, &[1], false).ok()?;
             s.slice(y, &[1, 0], &[2, 3], &[1, 2])
         },
     },
@@ -109,19 +97,14 @@ pub(super) const RULES: &[Rule] = &[
         action: Action::Compute("(slice ?s (pad ?p ?x ?v))", |eg, m| {
             let (slice, pad) = (eg.attr::<Slice>(m.id("?s"))?, eg.attr::<Pad>(m.id("?p"))?);
             let x = m.id("?x");
-            let undone = slice.starts == pad.low
-                && slice.sizes == eg.shape(x)
-                && slice.steps.iter().all(|step| *step == 1);
+            let undone =
+                slice.starts == pad.low && slice.sizes == eg.shape(x) && slice.steps.iter().all(|step| *step == 1);
             undone.then_some(x)
         }),
         example: |s| {
             let x = s.x(&[2, 3]);
             let zero = s.builder.scalar(DType::F32, 0.0).ok()?;
-            let pad = Pad {
-                low: vec![1.into(), 0.into()],
-                high: vec![0.into(), 2.into()],
-                mode: PadMode::Constant,
-            };
+            let pad = Pad { low: vec![1.into(), 0.into()], high: vec![0.into(), 2.into()], mode: PadMode::Constant };
             let y = s.emit(pad, &[x, zero])?;
             s.slice(y, &[1, 0], &[2, 3], &[1, 1])
         },
@@ -141,11 +124,8 @@ pub(super) const RULES: &[Rule] = &[
                 && places.windows(2).all(|pair| pair[1] - pair[0] == step)
                 && places.iter().all(|at| (0..extent).contains(at));
             regular.then_some(())?;
-            let mut slice = Slice {
-                starts: vec![0.into(); eg.rank(x)],
-                sizes: eg.shape(x).to_vec(),
-                steps: vec![1; eg.rank(x)],
-            };
+            let mut slice =
+                Slice { starts: vec![0.into(); eg.rank(x)], sizes: eg.shape(x).to_vec(), steps: vec![1; eg.rank(x)] };
             slice.starts[axis] = (*places.first()?).into();
             slice.sizes[axis] = places.len().into();
             slice.steps[axis] = step;
@@ -158,15 +138,9 @@ pub(super) const RULES: &[Rule] = &[
         }),
         example: |s| {
             let x = s.x(&[2, 6, 3]);
-            let places = s
-                .builder
-                .constant(Tensor::from_vec(vec![3], vec![5i64, 3, 1]))
-                .ok()?;
+            let places = s.builder.constant(Tensor::from_vec(vec![3], vec![5i64, 3, 1])).ok()?;
             let y = s.emit(Gather { axis: 1 }, &[x, places])?;
-            let place = s
-                .builder
-                .constant(Tensor::from_vec(vec![], vec![1i64]))
-                .ok()?;
+            let place = s.builder.constant(Tensor::from_vec(vec![], vec![1i64])).ok()?;
             s.emit(Gather { axis: 1 }, &[y, place])
         },
     },
@@ -174,11 +148,8 @@ pub(super) const RULES: &[Rule] = &[
 
 /// The part of an operand that a slice of the result needs: for pairs of an operand's axis and a result's.
 fn part_along(eg: &mut Eg, x: Id, slice: &Slice, axes: &[(usize, usize)]) -> Option<Id> {
-    let mut part = Slice {
-        starts: vec![0.into(); eg.rank(x)],
-        sizes: eg.shape(x).to_vec(),
-        steps: vec![1; eg.rank(x)],
-    };
+    let mut part =
+        Slice { starts: vec![0.into(); eg.rank(x)], sizes: eg.shape(x).to_vec(), steps: vec![1; eg.rank(x)] };
     for (own, of_result) in axes {
         part.starts[*own] = slice.starts[*of_result].clone();
         part.sizes[*own] = slice.sizes[*of_result].clone();
@@ -193,9 +164,7 @@ fn takes_all(slice: &Slice, y: &[Dim], dot: &Dot) -> bool {
     let first = slice.sizes.len().saturating_sub(columns.len());
     dot.rhs_batch.is_empty()
         && slice.steps[first..].iter().all(|step| *step == 1)
-        && slice.sizes[first..]
-            .iter()
-            .eq(columns.iter().map(|axis| &y[*axis]))
+        && slice.sizes[first..].iter().eq(columns.iter().map(|axis| &y[*axis]))
 }
 
 /// A slice of a concatenation, where it reads one operand only.
@@ -224,10 +193,7 @@ fn of_concat(eg: &mut Eg, op: &Op, inputs: &[Id]) -> Option<Id> {
 
 /// The lowest and the highest index that a slice reads along an axis.
 fn bounds(slice: &Slice, axis: usize) -> Option<(i64, i64)> {
-    let (start, size) = (
-        slice.starts[axis].as_const()?,
-        slice.sizes[axis].as_const()?,
-    );
+    let (start, size) = (slice.starts[axis].as_const()?, slice.sizes[axis].as_const()?);
     let end = start.checked_add((size - 1).checked_mul(slice.steps[axis])?)?;
     (size > 0).then_some((start.min(end), start.max(end)))
 }
@@ -235,14 +201,10 @@ fn bounds(slice: &Slice, axis: usize) -> Option<(i64, i64)> {
 fn of_elementwise(eg: &mut Eg, op: &Op, inputs: &[Id]) -> Option<Id> {
     let Op::Slice(slice) = op else { return None };
     // Slices of unlike symbolic shapes could read outside an operand that only looks as large.
-    let (inner, operands) =
-        eg.elementwise_members(inputs[0])
-            .into_iter()
-            .find(|(_, operands)| {
-                operands
-                    .iter()
-                    .all(|id| eg.shape(*id) == eg.shape(inputs[0]))
-            })?;
+    let (inner, operands) = eg
+        .elementwise_members(inputs[0])
+        .into_iter()
+        .find(|(_, operands)| operands.iter().all(|id| eg.shape(*id) == eg.shape(inputs[0])))?;
     let operands: Vec<Id> = operands
         .into_iter()
         .map(|id| match eg.core(id).filter(|core| eg.rank(*core) == 0) {

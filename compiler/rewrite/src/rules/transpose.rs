@@ -43,10 +43,7 @@ pub(super) const RULES: &[Rule] = &[
         name: "elementwise-of-transposes",
         exactness: Exactness::EXACT,
         algebra: "f(transpose_p x, transpose_p y, c) = transpose_p f(x, y, transpose_p^-1 c)",
-        action: Action::Nodes(
-            &["unary", "binary", "compare", "select", "cast"],
-            elementwise,
-        ),
+        action: Action::Nodes(&["unary", "binary", "compare", "select", "cast"], elementwise),
         example: |s| {
             let (x, y) = (s.x(&[2, 3, 4]), s.x(&[2, 3, 4]));
             let x = s.transpose(x, &[2, 0, 1])?;
@@ -127,11 +124,7 @@ pub(super) const RULES: &[Rule] = &[
             let pad = eg.attr::<Pad>(m.id("?a"))?;
             let perm = eg.attr::<Transpose>(m.id("?p"))?.perm;
             let back = inverse(&perm);
-            let moved = Pad {
-                low: permuted(&pad.low, &back),
-                high: permuted(&pad.high, &back),
-                mode: pad.mode,
-            };
+            let moved = Pad { low: permuted(&pad.low, &back), high: permuted(&pad.high, &back), mode: pad.mode };
             let padded = eg.emit(moved, &[m.id("?x"), m.id("?v")])?;
             eg.transpose(padded, perm)
         }),
@@ -139,11 +132,8 @@ pub(super) const RULES: &[Rule] = &[
             let x = s.x(&[2, 3]);
             let y = s.transpose(x, &[1, 0])?;
             let zero = s.builder.scalar(tensor::DType::F32, 0.0).ok()?;
-            let pad = Pad {
-                low: vec![1.into(), 0.into()],
-                high: vec![0.into(), 2.into()],
-                mode: ops::PadMode::Constant,
-            };
+            let pad =
+                Pad { low: vec![1.into(), 0.into()], high: vec![0.into(), 2.into()], mode: ops::PadMode::Constant };
             s.emit(pad, &[y, zero])
         },
     },
@@ -179,10 +169,7 @@ fn common_transpose(eg: &Eg, inputs: &[Id]) -> Option<(Vec<usize>, Vec<Id>)> {
     candidates.into_iter().find_map(|(first, _)| {
         let source = |id: &Id| {
             let members = eg.members::<Transpose>(*id).into_iter();
-            members
-                .filter(|(op, _)| op.perm == first.perm)
-                .map(|(_, x)| x[0])
-                .next()
+            members.filter(|(op, _)| op.perm == first.perm).map(|(_, x)| x[0]).next()
         };
         let sources = inputs.iter().map(source).collect::<Option<_>>()?;
         Some((first.perm, sources))
@@ -190,21 +177,13 @@ fn common_transpose(eg: &Eg, inputs: &[Id]) -> Option<(Vec<usize>, Vec<Id>)> {
 }
 
 fn elementwise(eg: &mut Eg, op: &Op, inputs: &[Id]) -> Option<Id> {
-    let variable: Vec<Id> = inputs
-        .iter()
-        .copied()
-        .filter(|id| !eg.is_constant(*id))
-        .collect();
+    let variable: Vec<Id> = inputs.iter().copied().filter(|id| !eg.is_constant(*id)).collect();
     let (perm, sources) = common_transpose(eg, &variable)?;
     let target = eg.shape(*sources.first()?).to_vec();
     let mut sources = sources.into_iter();
     let mut operands = Vec::with_capacity(inputs.len());
     for id in inputs {
-        operands.push(if eg.is_constant(*id) {
-            turned_constant(eg, *id, &perm, &target)?
-        } else {
-            sources.next()?
-        });
+        operands.push(if eg.is_constant(*id) { turned_constant(eg, *id, &perm, &target)? } else { sources.next()? });
     }
     let result = eg.emit(op.clone(), &operands)?;
     eg.transpose(result, perm)

@@ -17,12 +17,7 @@ pub(super) fn whole(graph: &Graph) -> Built {
 
 /// Evaluates every e-node whose operands have values, and compares it with the others of its class.
 /// The number of e-nodes that were evaluated, or the first two that differ.
-pub(super) fn audit(
-    built: &Built,
-    graph: &Graph,
-    inputs: &[Tensor],
-    exactness: Exactness,
-) -> Result<usize, String> {
+pub(super) fn audit(built: &Built, graph: &Graph, inputs: &[Tensor], exactness: Exactness) -> Result<usize, String> {
     let egraph = &built.eg.egraph;
     let outer: Vec<Tensor> = built
         .inputs
@@ -76,14 +71,8 @@ fn evaluated(
             let Some(op) = op_of(egraph, node) else {
                 return Err(format!("{node} is no operator"));
             };
-            let inputs: Option<Vec<Tensor>> = operands(node)
-                .iter()
-                .map(|id| {
-                    values
-                        .get(&egraph.find(*id))
-                        .map(|(_, value)| value.clone())
-                })
-                .collect();
+            let inputs: Option<Vec<Tensor>> =
+                operands(node).iter().map(|id| values.get(&egraph.find(*id)).map(|(_, value)| value.clone())).collect();
             let op = op.substitute(&|_| Some(Dim::from(3)));
             let Some(inputs) = inputs else {
                 return Ok(None);

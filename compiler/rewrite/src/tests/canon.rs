@@ -26,10 +26,7 @@ fn dead_and_repeated_code_goes() {
         |s| {
             let (x, y) = (s.x(&[2, 3]), s.x(&[2, 3]));
             s.unary(UnaryKind::Exp, x)?;
-            let (a, b) = (
-                s.binary(BinaryKind::Add, x, y)?,
-                s.binary(BinaryKind::Add, y, x)?,
-            );
+            let (a, b) = (s.binary(BinaryKind::Add, x, y)?, s.binary(BinaryKind::Add, y, x)?);
             s.binary(BinaryKind::Mul, a, b)
         },
         &["add", "mul"],
@@ -72,15 +69,8 @@ fn neutral_numbers_go_where_the_contract_allows() {
     let y = sample.with(BinaryKind::Mul, x, 1.0).expect("typed");
     let y = sample.with(BinaryKind::Add, y, 0.0).expect("typed");
     let graph = sample.finish(y);
-    assert_eq!(
-        names(&canonicalize(graph.clone())),
-        ["constant", "broadcast", "add"]
-    );
-    assert!(
-        canonicalize_under(graph, Contract::Relaxed)
-            .nodes
-            .is_empty()
-    );
+    assert_eq!(names(&canonicalize(graph.clone())), ["constant", "broadcast", "add"]);
+    assert!(canonicalize_under(graph, Contract::Relaxed).nodes.is_empty());
 }
 
 fn region(name: &str, ty: &TensorType, kind: UnaryKind) -> Graph {
@@ -97,15 +87,10 @@ fn branch(condition: Option<bool>) -> Graph {
     let ty = TensorType::new(DType::F32, [2, 3]);
     let x = b.input("x", ty.clone());
     let condition = match condition {
-        Some(value) => b
-            .constant(Tensor::from_bools(vec![], &[value]))
-            .expect("typed"),
+        Some(value) => b.constant(Tensor::from_bools(vec![], &[value])).expect("typed"),
         None => b.input("c", TensorType::scalar(DType::Bool)),
     };
-    let regions = vec![
-        region("then", &ty, UnaryKind::Neg),
-        region("else", &ty, UnaryKind::Abs),
-    ];
+    let regions = vec![region("then", &ty, UnaryKind::Neg), region("else", &ty, UnaryKind::Abs)];
     let y = b.emit_regions(If { symbols: vec![] }, &[condition, x], regions, vec![ty]);
     b.output("y", y[0]);
     b.finish()
@@ -115,9 +100,7 @@ fn branch(condition: Option<bool>) -> Graph {
 fn regions_are_canonical_inside() {
     let graph = branch(None);
     let canonical = canonicalize(graph.clone());
-    let [node] = &canonical.nodes[..] else {
-        panic!("one node: {:?}", names(&canonical))
-    };
+    let [node] = &canonical.nodes[..] else { panic!("one node: {:?}", names(&canonical)) };
     assert!(matches!(node.op, Op::If(_)));
     assert_eq!(names(&node.regions[0]), [] as [&str; 0]);
     assert_eq!(names(&node.regions[1]), ["abs"]);
@@ -142,15 +125,9 @@ fn quick_evaluation_gives_the_reference_bits() {
     let y = s.tensor(DType::F32, &[3, 4, 5]);
     let half = s.tensor(DType::F16, &[3, 4, 5]);
     let binary = |kind| Op::from(ops::Binary { kind });
-    let perm: Op = ops::Transpose {
-        perm: vec![2, 0, 1],
-    }
-    .into();
+    let perm: Op = ops::Transpose { perm: vec![2, 0, 1] }.into();
     let concat: Op = ops::Concat { axis: 1 }.into();
-    let broadcast: Op = ops::Broadcast {
-        shape: [2, 3, 4, 5].map(Into::into).to_vec(),
-    }
-    .into();
+    let broadcast: Op = ops::Broadcast { shape: [2, 3, 4, 5].map(Into::into).to_vec() }.into();
     for (op, inputs) in [
         (binary(BinaryKind::Add), vec![x.clone(), y.clone()]),
         (binary(BinaryKind::Sub), vec![x.clone(), y.clone()]),
@@ -162,11 +139,7 @@ fn quick_evaluation_gives_the_reference_bits() {
     ] {
         let types: Vec<TensorType> = inputs.iter().map(Tensor::ty).collect();
         let expected = op.eval(&inputs).expect("the reference gives a result");
-        assert_eq!(
-            crate::canon::quick_eval(&op, &inputs).as_ref(),
-            expected.first(),
-            "{op:?}"
-        );
+        assert_eq!(crate::canon::quick_eval(&op, &inputs).as_ref(), expected.first(), "{op:?}");
         assert!(result_bytes(&op, &types, 1 << 20, 1 << 20).is_some());
     }
 }

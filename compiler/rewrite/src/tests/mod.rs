@@ -14,9 +14,7 @@ use tensor::{Scalar, Tensor};
 
 /// Whether two results are equal as far as an exactness promises.
 pub(crate) fn equal(a: &Tensor, b: &Tensor, exactness: Exactness) -> bool {
-    a.dtype() == b.dtype()
-        && a.shape() == b.shape()
-        && a.iter().zip(b.iter()).all(|(x, y)| close(x, y, exactness))
+    a.dtype() == b.dtype() && a.shape() == b.shape() && a.iter().zip(b.iter()).all(|(x, y)| close(x, y, exactness))
 }
 
 fn close(x: Scalar, y: Scalar, exactness: Exactness) -> bool {
@@ -33,12 +31,8 @@ fn close(x: Scalar, y: Scalar, exactness: Exactness) -> bool {
 pub(crate) fn assert_same_meaning(before: &Graph, after: &Graph, seed: u64, exactness: Exactness) {
     let inputs = Sample::new(seed).inputs(before);
     let expected = evaluate(before, &inputs).expect("the given graph has results");
-    let actual = evaluate(after, &inputs).unwrap_or_else(|e| {
-        panic!(
-            "{e}\n{}",
-            graph::to_text(after, graph::TextOptions::default())
-        )
-    });
+    let actual = evaluate(after, &inputs)
+        .unwrap_or_else(|e| panic!("{e}\n{}", graph::to_text(after, graph::TextOptions::default())));
     assert_eq!(expected.len(), actual.len());
     for (port, (e, a)) in before.outputs.iter().zip(expected.iter().zip(&actual)) {
         assert!(

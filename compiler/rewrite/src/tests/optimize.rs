@@ -9,18 +9,13 @@ use ops::{BinaryKind, Op, ReduceKind, UnaryKind};
 use tensor::{DType, Dim};
 
 fn best(graph: &Graph, contract: Contract) -> (Graph, Report) {
-    let (after, report) = optimize(graph.clone(), contract, &Cost::gpu(), &Budget::default())
-        .expect("rules are sound");
+    let (after, report) = optimize(graph.clone(), contract, &Cost::gpu(), &Budget::default()).expect("rules are sound");
     assert_same_meaning(graph, &after, 11, Exactness::REROUNDS);
     (after, report)
 }
 
 fn count(graph: &Graph, name: &str) -> usize {
-    graph
-        .nodes
-        .iter()
-        .filter(|node| node.op.name() == name)
-        .count()
+    graph.nodes.iter().filter(|node| node.op.name() == name).count()
 }
 
 /// Convolution, inference batch norm, ReLU: what every convolutional network is made of.
@@ -38,19 +33,8 @@ fn batch_norm_vanishes_into_the_filters() {
     let y = s.with(BinaryKind::Max, y, 0.0).expect("typed");
     let graph = s.finish(y);
     let (after, report) = best(&graph, Contract::Fast);
-    assert_eq!(
-        (
-            count(&after, "mul"),
-            count(&after, "sub"),
-            count(&after, "add")
-        ),
-        (0, 0, 1)
-    );
-    assert!(
-        report.fired.contains_key("scale-of-conv"),
-        "{:?}",
-        report.fired
-    );
+    assert_eq!((count(&after, "mul"), count(&after, "sub"), count(&after, "add")), (0, 0, 1));
+    assert!(report.fired.contains_key("scale-of-conv"), "{:?}", report.fired);
     // Re-rounding weights is not what the strict contract allows.
     assert_eq!(count(&best(&graph, Contract::Strict).0, "mul"), 1);
 }
@@ -77,10 +61,7 @@ fn projections_of_one_value_are_merged() {
 fn norms_vanish_into_what_follows() {
     let mut s = Sample::new(3);
     let x = s.input(DType::F32, vec![Dim::symbol("N"), 8.into()]);
-    let sum = s
-        .builder
-        .reduce(ReduceKind::Sum, x, &[1], true)
-        .expect("typed");
+    let sum = s.builder.reduce(ReduceKind::Sum, x, &[1], true).expect("typed");
     let eighth = s.with(BinaryKind::Mul, sum, 0.125).expect("typed");
     let centred = s.builder.sub(x, eighth).expect("typed");
     let gamma = s.spread(&[8], centred).expect("typed");
@@ -93,12 +74,7 @@ fn norms_vanish_into_what_follows() {
     let y = s.binary(BinaryKind::Add, y, b).expect("typed");
     let graph = s.finish(y);
     let (after, _) = best(&graph, Contract::Fast);
-    assert_eq!(
-        (count(&after, "mul"), count(&after, "add")),
-        (1, 1),
-        "{}",
-        graph::to_text(&after, Default::default())
-    );
+    assert_eq!((count(&after, "mul"), count(&after, "add")), (1, 1), "{}", graph::to_text(&after, Default::default()));
 }
 
 #[test]
@@ -118,18 +94,13 @@ fn transposes_cancel_through_elementwise_work() {
 fn locations_of_what_vanished_stay() {
     let mut s = Sample::new(5);
     let model: std::sync::Arc<str> = "m.onnx".into();
-    s.builder
-        .set_loc(diag::Loc::node(model.clone(), 0, "product", "MatMul"));
+    s.builder.set_loc(diag::Loc::node(model.clone(), 0, "product", "MatMul"));
     let (x, w) = (s.x(&[4, 16]), s.weight(&[16, 8]).expect("typed"));
     let y = s.matmul(x, w).expect("typed");
     s.builder.set_loc(diag::Loc::node(model, 1, "scale", "Mul"));
     let y = s.with(BinaryKind::Mul, y, 3.0).expect("typed");
     let (after, _) = best(&s.finish(y), Contract::Fast);
-    let dot = after
-        .nodes
-        .iter()
-        .find(|node| matches!(node.op, Op::Dot(_)))
-        .expect("a product");
+    let dot = after.nodes.iter().find(|node| matches!(node.op, Op::Dot(_))).expect("a product");
     assert_eq!(count(&after, "mul"), 0);
     assert!(dot.loc.node_names().contains(&"scale"), "{}", dot.loc);
 }
@@ -146,13 +117,9 @@ fn deep_sharing_is_no_problem() {
         x = s.builder.add(x, y).expect("typed");
     }
     let graph = s.finish(x);
-    let (after, report) = optimize(graph, Contract::Fast, &Cost::host(2), &Budget::default())
-        .expect("rules are sound");
+    let (after, report) = optimize(graph, Contract::Fast, &Cost::host(2), &Budget::default()).expect("rules are sound");
     assert_eq!(count(&after, "dot"), 150);
-    assert!(
-        report.stops.values().sum::<usize>() > 1,
-        "it was cut into parts"
-    );
+    assert!(report.stops.values().sum::<usize>() > 1, "it was cut into parts");
     assert!(!report.stops.contains_key(&Stop::Deadline));
 }
 
@@ -161,10 +128,7 @@ fn deep_sharing_is_no_problem() {
 fn what_is_rounded_keeps_its_arithmetic() {
     let mut s = Sample::new(8);
     let x = s.x(&[4, 16]);
-    let highest = s
-        .builder
-        .reduce(ReduceKind::Max, x, &[0, 1], true)
-        .expect("typed");
+    let highest = s.builder.reduce(ReduceKind::Max, x, &[0, 1], true).expect("typed");
     let scale = s.with(BinaryKind::Div, highest, 255.0).expect("typed");
     let scale = s.broadcast(scale, &[4, 16]).expect("typed");
     let y = s.builder.div(x, scale).expect("typed");

@@ -13,10 +13,7 @@ use tensor::{DType, Dim};
 /// A random graph that has results: one whose symbolic sizes fit.
 pub(super) fn random_graph(seed: u64, n_nodes: usize) -> Graph {
     let has_results = |graph: &Graph| evaluate(graph, &Sample::new(seed).inputs(graph)).is_ok();
-    (0..)
-        .map(|attempt| attempted_graph(seed, attempt, n_nodes))
-        .find(has_results)
-        .expect("some graph has results")
+    (0..).map(|attempt| attempted_graph(seed, attempt, n_nodes)).find(has_results).expect("some graph has results")
 }
 
 /// A random graph over `f32` values, with symbols, scalars and empty tensors among them.
@@ -66,15 +63,7 @@ fn random_node(s: &mut Sample, values: &[ValueId]) -> Option<ValueId> {
             let number = numbers[s.below(numbers.len())];
             let kind = kinds[s.below(kinds.len())];
             // Division by zero makes infinities, which no contract but the exact ones promises to keep.
-            s.with(
-                kind,
-                x,
-                if kind == Div && number == 0.0 {
-                    2.0
-                } else {
-                    number
-                },
-            )
+            s.with(kind, x, if kind == Div && number == 0.0 { 2.0 } else { number })
         }
         4 => {
             let mut perm: Vec<usize> = (0..rank).collect();
@@ -82,10 +71,7 @@ fn random_node(s: &mut Sample, values: &[ValueId]) -> Option<ValueId> {
             s.transpose(x, &perm)
         }
         5 => {
-            let n = shape
-                .iter()
-                .map(|d| d.as_const())
-                .try_fold(1, |n, d| Some(n * d?))?;
+            let n = shape.iter().map(|d| d.as_const()).try_fold(1, |n, d| Some(n * d?))?;
             let shapes = [vec![n], vec![1, n], vec![n, 1]];
             let shape = shapes[s.below(3)].iter().map(|d| Dim::from(*d)).collect();
             s.builder.reshape(x, shape).ok()
@@ -101,11 +87,7 @@ fn random_node(s: &mut Sample, values: &[ValueId]) -> Option<ValueId> {
             let axis = s.below(rank);
             let size = usize::try_from(shape[axis].as_const()?).ok()?;
             let at = s.below(size);
-            let mut slice = ops::Slice {
-                starts: vec![0.into(); rank],
-                sizes: shape,
-                steps: vec![1; rank],
-            };
+            let mut slice = ops::Slice { starts: vec![0.into(); rank], sizes: shape, steps: vec![1; rank] };
             slice.starts[axis] = at.into();
             slice.sizes[axis] = (size - at).into();
             s.emit(slice, &[x])
@@ -141,11 +123,7 @@ fn canonical_graphs_mean_the_same_to_the_last_bit() {
         let graph = random_graph(seed, 14);
         let canonical = canonicalize(graph.clone());
         assert_same_meaning(&graph, &canonical, seed, Exactness::EXACT);
-        assert_eq!(
-            canonicalize(canonical.clone()).n_nodes(),
-            canonical.n_nodes(),
-            "seed {seed}"
-        );
+        assert_eq!(canonicalize(canonical.clone()).n_nodes(), canonical.n_nodes(), "seed {seed}");
     }
 }
 
@@ -168,9 +146,8 @@ fn optimized_graphs_mean_the_same() {
             (Contract::Fast, Exactness::REROUNDS),
             (Contract::Relaxed, Exactness::REROUNDS),
         ] {
-            let (after, report) =
-                optimize(graph.clone(), contract, &Cost::host(2), &Budget::default())
-                    .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            let (after, report) = optimize(graph.clone(), contract, &Cost::host(2), &Budget::default())
+                .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             assert!(report.cost_after <= report.cost_before);
             // Only exact rules promise to keep infinities.
             if !finite && !exactness.is_exact() {
@@ -210,10 +187,7 @@ fn all_members_of_all_classes_agree() {
 
 #[test]
 fn small_parts_fit_together() {
-    let budget = Budget {
-        max_part: 4,
-        ..Budget::default()
-    };
+    let budget = Budget { max_part: 4, ..Budget::default() };
     for seed in 200..240 {
         let graph = random_graph(seed, 20);
         let (after, _) = optimize(graph.clone(), Contract::Fast, &Cost::gpu(), &budget)
@@ -226,13 +200,8 @@ fn small_parts_fit_together() {
 fn the_same_graph_gives_the_same_text() {
     for seed in 300..320 {
         let text = || {
-            let (after, _) = optimize(
-                random_graph(seed, 20),
-                Contract::Fast,
-                &Cost::host(2),
-                &Budget::default(),
-            )
-            .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+            let (after, _) = optimize(random_graph(seed, 20), Contract::Fast, &Cost::host(2), &Budget::default())
+                .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
             graph::to_text(&after, graph::TextOptions::default())
         };
         assert_eq!(text(), text(), "seed {seed}");

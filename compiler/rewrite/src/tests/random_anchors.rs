@@ -7,8 +7,7 @@ use crate::rules::Sample;
 use crate::{Contract, Cost, Exactness, canonicalize, optimize};
 use graph::{Graph, ValueId, evaluate};
 use ops::{
-    ArgKind, ArgReduce, BinaryKind, Concat, Conv, Dot, Gather, Pad, PadMode, Pool, PoolKind,
-    ReduceKind, UnaryKind,
+    ArgKind, ArgReduce, BinaryKind, Concat, Conv, Dot, Gather, Pad, PadMode, Pool, PoolKind, ReduceKind, UnaryKind,
 };
 use tensor::{DType, Dim, Tensor};
 
@@ -25,9 +24,7 @@ fn random_graph(seed: u64, n_nodes: usize, shapes: &[&[usize]], make: MakeNode) 
             values.push(value);
         }
     }
-    let [.., before, last] = values[..] else {
-        unreachable!("there are several values")
-    };
+    let [.., before, last] = values[..] else { unreachable!("there are several values") };
     s.output(before);
     s.finish(last)
 }
@@ -38,9 +35,7 @@ fn recent(s: &mut Sample, values: &[ValueId]) -> ValueId {
 
 fn sizes(s: &Sample, x: ValueId) -> Vec<usize> {
     let shape = s.builder.shape(x).iter();
-    shape
-        .map(|d| d.as_const().map_or(1, |d| d as usize))
-        .collect()
+    shape.map(|d| d.as_const().map_or(1, |d| d as usize)).collect()
 }
 
 fn dims(v: &[usize]) -> Vec<Dim> {
@@ -193,13 +188,8 @@ fn check(seed: u64, graph: &Graph) {
     assert_same_meaning(graph, &canonicalize(graph.clone()), seed, Exactness::EXACT);
     assert_classes_agree(graph, seed, Contract::Strict);
     assert_classes_agree(graph, seed, Contract::Fast);
-    let (after, _) = optimize(
-        graph.clone(),
-        Contract::Fast,
-        &Cost::gpu(),
-        &Budget::default(),
-    )
-    .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
+    let (after, _) = optimize(graph.clone(), Contract::Fast, &Cost::gpu(), &Budget::default())
+        .unwrap_or_else(|e| panic!("seed {seed}: {e}"));
     assert_same_meaning(graph, &after, seed, Exactness::REROUNDS);
 }
 
@@ -226,20 +216,11 @@ fn places_of_extremes_keep_their_meaning() {
         let x = s.x(&[3, 7]);
         let y = s.unary(UnaryKind::Neg, x).expect("typed");
         let kind = [ArgKind::Max, ArgKind::Min][s.below(2)];
-        let op = ArgReduce {
-            kind,
-            axis: s.below(2),
-            last: s.below(2) == 0,
-        };
+        let op = ArgReduce { kind, axis: s.below(2), last: s.below(2) == 0 };
         let y = s.emit(op, &[y]).expect("typed");
         let graph = s.finish(y);
-        let (after, _) = optimize(
-            graph.clone(),
-            Contract::Relaxed,
-            &Cost::gpu(),
-            &Budget::default(),
-        )
-        .expect("rules are sound");
+        let (after, _) =
+            optimize(graph.clone(), Contract::Relaxed, &Cost::gpu(), &Budget::default()).expect("rules are sound");
         assert_same_meaning(&graph, &after, seed, Exactness::EXACT);
     }
 }

@@ -45,14 +45,8 @@ fn optimizing_by_one_rule_keeps_the_meaning() {
         let graph = example(rule, 7);
         let loaded = load_one(rule).expect("another test loads it");
         let (cost, budget) = (Cost::host(2), Budget::default());
-        let (after, _) = optimize_with(
-            graph.clone(),
-            &[vec![loaded]],
-            Contract::Bitwise,
-            &cost,
-            &budget,
-        )
-        .unwrap_or_else(|e| panic!("{}: {e}", rule.name));
+        let (after, _) = optimize_with(graph.clone(), &[vec![loaded]], Contract::Bitwise, &cost, &budget)
+            .unwrap_or_else(|e| panic!("{}: {e}", rule.name));
         assert_same_meaning(&graph, &after, 8, rule.exactness);
     }
 }
@@ -66,11 +60,7 @@ fn names_are_unique_and_enough() {
     names.dedup();
     assert_eq!(names.len(), all.len());
     for rule in &all {
-        assert!(
-            !rule.algebra.is_empty() && rule.contract.allows(rule.exactness),
-            "{}",
-            rule.name
-        );
+        assert!(!rule.algebra.is_empty() && rule.contract.allows(rule.exactness), "{}", rule.name);
     }
 }
 
@@ -101,18 +91,10 @@ static WRONG: Rule = Rule {
 
 #[test]
 fn unsound_rules_are_named() {
-    let sound = every_rule()
-        .find(|rule| rule.name == "abs-of-abs")
-        .expect("it exists");
+    let sound = every_rule().find(|rule| rule.name == "abs-of-abs").expect("it exists");
     let loaded = [sound, &WRONG].into_iter().filter_map(load_one).collect();
     let (cost, budget) = (Cost::host(2), Budget::default());
-    let result = optimize_with(
-        example(&WRONG, 1),
-        &[loaded],
-        Contract::Bitwise,
-        &cost,
-        &budget,
-    );
+    let result = optimize_with(example(&WRONG, 1), &[loaded], Contract::Bitwise, &cost, &budget);
     let error = result.expect_err("the types contradict each other");
     assert_eq!(error.rule, "wrong");
     assert!(error.what.contains("f32[2,3]"), "{error}");

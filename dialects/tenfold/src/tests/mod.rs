@@ -110,7 +110,8 @@ fn wrong_modules_are_refused() {
     let unknown = "\"tenfold.frobnicate\"() : () -> ()";
     let missing = "%0 = \"tenfold.transpose\"(%x) : (tensor<2xf32>) -> tensor<2xf32>";
     let attrs = "axis = 0, exclusive = false, reverse = false";
-    let word = &format!("%0 = \"tenfold.cumulative\"(%x) {{kind = \"max\", {attrs}}} : (tensor<2xf32>) -> tensor<2xf32>");
+    let word =
+        &format!("%0 = \"tenfold.cumulative\"(%x) {{kind = \"max\", {attrs}}} : (tensor<2xf32>) -> tensor<2xf32>");
     assert!(session.parse("right", &module(&word.replace("max", "sum"))).is_ok());
     for ops in [unknown, missing, word] {
         assert!(session.parse("wrong", &module(ops)).is_err(), "{ops}");

@@ -30,9 +30,7 @@ pub(super) fn program(artifact: &Artifact, variant: &Variant) -> Check {
 fn expressions(program: &Program) -> Check {
     let mut known = BTreeSet::new();
     for name in &program.symbols {
-        ensure(is_symbol(name) && known.insert(name.as_str()), || {
-            format!("bad symbol `{name}`")
-        })?;
+        ensure(is_symbol(name) && known.insert(name.as_str()), || format!("bad symbol `{name}`"))?;
     }
     let mut symbols = vec![];
     for text in &program.exprs {
@@ -61,9 +59,7 @@ fn memory(artifact: &Artifact, program: &Program) -> Check {
     for view in &program.views {
         in_range("buffer", view.buffer.idx(), program.buffers.len())?;
         in_range("expression", view.offset.idx(), program.exprs.len())?;
-        ensure(view.shape.len() <= MAX_RANK, || {
-            format!("a tensor with {} axes", view.shape.len())
-        })?;
+        ensure(view.shape.len() <= MAX_RANK, || format!("a tensor with {} axes", view.shape.len()))?;
         for dim in &view.shape {
             in_range("expression", dim.idx(), program.exprs.len())?;
         }
@@ -111,38 +107,19 @@ fn step(variant: &Variant, step: &Step) -> Check {
     }
     let dtype = |view: ViewId| program.views[view.idx()].dtype;
     let rank = |view: ViewId| program.views[view.idx()].shape.len();
-    let integer = |view: ViewId| {
-        ensure(dtype(view).is_int() || dtype(view) == DType::Bool, || {
-            "it needs integers".into()
-        })
-    };
-    let boolean = |view: ViewId| {
-        ensure(dtype(view) == DType::Bool, || {
-            "a condition is not boolean".into()
-        })
-    };
+    let integer =
+        |view: ViewId| ensure(dtype(view).is_int() || dtype(view) == DType::Bool, || "it needs integers".into());
+    let boolean = |view: ViewId| ensure(dtype(view) == DType::Bool, || "a condition is not boolean".into());
     match step {
         Step::Launch(found) => launch(variant, found),
         Step::Dims { out, .. } => {
             integer(*out)?;
-            ensure(rank(*out) <= 1, || {
-                "dimensions are written to a tensor of rank 2 or more".into()
-            })
+            ensure(rank(*out) <= 1, || "dimensions are written to a tensor of rank 2 or more".into())
         }
         Step::Bind { input, .. } => integer(*input),
-        Step::Copy { from, to } => ensure(dtype(*from) == dtype(*to), || {
-            "a copy changes the type".into()
-        }),
-        Step::Host {
-            op,
-            inputs,
-            outputs,
-            symbols,
-            nodes,
-        } => {
-            ensure(symbols.len() == op.sizes(), || {
-                format!("{} binds {} symbols", op.name(), symbols.len())
-            })?;
+        Step::Copy { from, to } => ensure(dtype(*from) == dtype(*to), || "a copy changes the type".into()),
+        Step::Host { op, inputs, outputs, symbols, nodes } => {
+            ensure(symbols.len() == op.sizes(), || format!("{} binds {} symbols", op.name(), symbols.len()))?;
             for node in nodes {
                 in_range("node", node.idx(), program.nodes.len())?;
             }
@@ -162,13 +139,7 @@ fn launch(variant: &Variant, launch: &Launch) -> Check {
     Ok(())
 }
 
-fn host(
-    op: &HostOp,
-    inputs: usize,
-    outputs: usize,
-    rank: &dyn Fn(ViewId) -> usize,
-    views: &[ViewId],
-) -> Check {
+fn host(op: &HostOp, inputs: usize, outputs: usize, rank: &dyn Fn(ViewId) -> usize, views: &[ViewId]) -> Check {
     let (ins, outs) = match op {
         HostOp::NonZero | HostOp::Bernoulli { .. } | HostOp::Multinomial { .. } => (1..=1, 1),
         HostOp::Compress { .. } => (2..=2, 1),
@@ -199,25 +170,10 @@ fn repeat(
 ) -> Check {
     let endless = found.max_trips.is_none() && found.cond_out.is_none() && found.cond.is_none();
     ensure(!endless, || "a loop that never ends".into())?;
-    found
-        .max_trips
-        .iter()
-        .chain(&found.iteration)
-        .try_for_each(|view| integer(*view))?;
-    found
-        .cond
-        .iter()
-        .chain(&found.cond_out)
-        .try_for_each(|view| boolean(*view))?;
-    for (from, to) in found
-        .carried
-        .iter()
-        .copied()
-        .chain(found.scans.iter().map(|s| (s.slice, s.out)))
-    {
-        ensure(dtype(from) == dtype(to), || {
-            "a loop changes the type of a value".into()
-        })?;
+    found.max_trips.iter().chain(&found.iteration).try_for_each(|view| integer(*view))?;
+    found.cond.iter().chain(&found.cond_out).try_for_each(|view| boolean(*view))?;
+    for (from, to) in found.carried.iter().copied().chain(found.scans.iter().map(|s| (s.slice, s.out))) {
+        ensure(dtype(from) == dtype(to), || "a loop changes the type of a value".into())?;
     }
     Ok(())
 }

@@ -21,15 +21,9 @@ impl Code {
         let Kernels::Host { units, kernels } = kernels else {
             return Err(failed("the kernels are not host code".into()));
         };
-        let units = units
-            .iter()
-            .map(|unit| map(artifact, unit))
-            .collect::<Result<Vec<_>, _>>()?;
+        let units = units.iter().map(|unit| map(artifact, unit)).collect::<Result<Vec<_>, _>>()?;
         let entries = kernels.iter().map(|kernel| entry(&units, kernel)).collect();
-        Ok(Code {
-            entries,
-            _units: units,
-        })
+        Ok(Code { entries, _units: units })
     }
 
     /// The entry of a kernel.
@@ -39,10 +33,7 @@ impl Code {
 }
 
 fn failed(why: String) -> DeviceError {
-    DeviceError::Failed {
-        device: NAME.into(),
-        why,
-    }
+    DeviceError::Failed { device: NAME.into(), why }
 }
 
 /// Maps a unit: first writable to fill the slots of its imports, then executable, never both.
@@ -53,10 +44,7 @@ fn map(artifact: &Artifact, unit: &HostUnit) -> Result<Mmap, DeviceError> {
     room[..code.len()].copy_from_slice(code);
     for import in &unit.imports {
         let address = imports::address(&import.name).ok_or_else(|| {
-            failed(format!(
-                "the code needs the function `{}`, which this runtime does not provide",
-                import.name
-            ))
+            failed(format!("the code needs the function `{}`, which this runtime does not provide", import.name))
         })?;
         let slot = import.slot as usize;
         room[slot..slot + 8].copy_from_slice(&(address as u64).to_ne_bytes());

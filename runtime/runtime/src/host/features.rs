@@ -9,12 +9,9 @@ use crate::DeviceError;
 pub(super) fn choose(targets: &[String]) -> Result<usize, DeviceError> {
     let runnable = |(idx, target): (usize, &String)| {
         let features = required(target).ok()?;
-        missing(&features)
-            .is_empty()
-            .then_some((features.len(), std::cmp::Reverse(idx)))
+        missing(&features).is_empty().then_some((features.len(), std::cmp::Reverse(idx)))
     };
-    if let Some((_, std::cmp::Reverse(idx))) = targets.iter().enumerate().filter_map(runnable).max()
-    {
+    if let Some((_, std::cmp::Reverse(idx))) = targets.iter().enumerate().filter_map(runnable).max() {
         return Ok(idx);
     }
     let mut needs = format!("code for {}", std::env::consts::ARCH);
@@ -25,38 +22,23 @@ pub(super) fn choose(targets: &[String]) -> Result<usize, DeviceError> {
             needs.push_str(&format!(" without {}", missing(&features).join(", ")));
         }
     }
-    Err(DeviceError::NoVariant {
-        device: NAME.into(),
-        needs,
-        has: targets.to_vec(),
-    })
+    Err(DeviceError::NoVariant { device: NAME.into(), needs, has: targets.to_vec() })
 }
 
 /// The features that a target needs; an error if it is not one of this architecture and system.
 fn required(target: &str) -> Result<Vec<&str>, ()> {
     let mut parts = target.strip_prefix("host:").ok_or(())?.split('/');
     let triple = parts.next().unwrap_or("");
-    let system = triple
-        .split('-')
-        .any(|part| part.starts_with(std::env::consts::OS));
+    let system = triple.split('-').any(|part| part.starts_with(std::env::consts::OS));
     let arch = triple.split('-').next() == Some(std::env::consts::ARCH);
     if !arch || !system {
         return Err(());
     }
-    Ok(parts
-        .nth(1)
-        .unwrap_or("")
-        .split(',')
-        .filter(|feature| !feature.is_empty())
-        .collect())
+    Ok(parts.nth(1).unwrap_or("").split(',').filter(|feature| !feature.is_empty()).collect())
 }
 
 fn missing<'a>(features: &[&'a str]) -> Vec<&'a str> {
-    features
-        .iter()
-        .copied()
-        .filter(|feature| !has(feature))
-        .collect()
+    features.iter().copied().filter(|feature| !has(feature)).collect()
 }
 
 /// Whether this machine has a feature. Features that compiled code does not use without being asked (system instructions,
@@ -137,15 +119,7 @@ mod tests {
     fn refusals_say_what_there_is() {
         let targets = ["nvptx:sm_80".to_string(), format!("{BASE}amx-tile")];
         let error = choose(&targets).unwrap_err().to_string();
-        assert!(
-            error.contains("nvptx:sm_80, host:x86_64") && error.contains("without amx-tile"),
-            "{error}"
-        );
-        assert!(
-            choose(&[])
-                .unwrap_err()
-                .to_string()
-                .contains("no target at all")
-        );
+        assert!(error.contains("nvptx:sm_80, host:x86_64") && error.contains("without amx-tile"), "{error}");
+        assert!(choose(&[]).unwrap_err().to_string().contains("no target at all"));
     }
 }

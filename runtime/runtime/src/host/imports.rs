@@ -112,12 +112,8 @@ mod tests {
         let (exp2f, pow, ldexp) = unsafe {
             (
                 std::mem::transmute::<usize, extern "C" fn(f32) -> f32>(address("exp2f").unwrap()),
-                std::mem::transmute::<usize, extern "C" fn(f64, f64) -> f64>(
-                    address("pow").unwrap(),
-                ),
-                std::mem::transmute::<usize, extern "C" fn(f64, c_int) -> f64>(
-                    address("ldexp").unwrap(),
-                ),
+                std::mem::transmute::<usize, extern "C" fn(f64, f64) -> f64>(address("pow").unwrap()),
+                std::mem::transmute::<usize, extern "C" fn(f64, c_int) -> f64>(address("ldexp").unwrap()),
             )
         };
         assert_eq!((exp2f(3.0), pow(3.0, 2.0), ldexp(1.5, 2)), (8.0, 9.0, 6.0));

@@ -29,12 +29,8 @@ pub struct Host {
 impl Host {
     /// A host with so many threads, the caller's included; by default as many as the machine has cores.
     pub fn new(threads: Option<NonZeroUsize>) -> Self {
-        let threads = threads
-            .or_else(|| std::thread::available_parallelism().ok())
-            .map_or(1, NonZeroUsize::get);
-        Host {
-            pool: Arc::new(Pool::new(threads)),
-        }
+        let threads = threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        Host { pool: Arc::new(Pool::new(threads)) }
     }
 
     /// How many threads work on a run.
@@ -52,22 +48,10 @@ impl Device for Host {
         features::choose(targets)
     }
 
-    fn load(
-        &self,
-        artifact: &Arc<Artifact>,
-        variant: usize,
-    ) -> Result<Box<dyn Module>, DeviceError> {
+    fn load(&self, artifact: &Arc<Artifact>, variant: usize) -> Result<Box<dyn Module>, DeviceError> {
         let code = Code::load(artifact, &artifact.variants[variant].kernels)?;
-        let weights = artifact
-            .weights
-            .iter()
-            .map(|weight| weight.data.clone())
-            .collect();
-        Ok(Box::new(HostModule {
-            code: Arc::new(code),
-            weights,
-            pool: self.pool.clone(),
-        }))
+        let weights = artifact.weights.iter().map(|weight| weight.data.clone()).collect();
+        Ok(Box::new(HostModule { code: Arc::new(code), weights, pool: self.pool.clone() }))
     }
 }
 
@@ -87,22 +71,12 @@ impl Module for HostModule {
     }
 
     fn alloc(&self, bytes: usize) -> Result<Memory, DeviceError> {
-        let block = AlignedBytes::new(bytes).ok_or(DeviceError::OutOfMemory {
-            device: NAME.into(),
-            bytes,
-        })?;
-        Ok(Memory::new(
-            Address::new(block.as_ptr() as u64),
-            bytes,
-            Box::new(block),
-        ))
+        let block = AlignedBytes::new(bytes).ok_or(DeviceError::OutOfMemory { device: NAME.into(), bytes })?;
+        Ok(Memory::new(Address::new(block.as_ptr() as u64), bytes, Box::new(block)))
     }
 
     fn stream(&self) -> Result<Box<dyn Stream>, DeviceError> {
-        Ok(Box::new(HostStream {
-            code: self.code.clone(),
-            pool: self.pool.clone(),
-        }))
+        Ok(Box::new(HostStream { code: self.code.clone(), pool: self.pool.clone() }))
     }
 }
 
@@ -121,9 +95,7 @@ impl Stream for HostStream {
 
     unsafe fn download(&mut self, from: Address, to: &mut [u8]) -> Result<(), DeviceError> {
         // SAFETY: as above, the other way round.
-        unsafe {
-            std::ptr::copy_nonoverlapping(from.get() as *const u8, to.as_mut_ptr(), to.len())
-        };
+        unsafe { std::ptr::copy_nonoverlapping(from.get() as *const u8, to.as_mut_ptr(), to.len()) };
         Ok(())
     }
 
@@ -135,10 +107,7 @@ impl Stream for HostStream {
 
     unsafe fn launch(&mut self, work: Work<'_>) -> Result<(), DeviceError> {
         let kernel = self.code.kernel(work.kernel);
-        let (args, dims) = (
-            Shared(work.args.as_ptr().cast::<*mut u8>()),
-            Shared(work.dims.as_ptr()),
-        );
+        let (args, dims) = (Shared(work.args.as_ptr().cast::<*mut u8>()), Shared(work.dims.as_ptr()));
         self.pool.run(work.tasks, work.cost, &|begin, end| {
             let (args, dims) = (&args, &dims);
             with_scratch(work.scratch, |scratch| {
@@ -155,10 +124,7 @@ impl Stream for HostStream {
     }
 }
 
-const _: () = assert!(
-    size_of::<Address>() == size_of::<*mut u8>(),
-    "the host device needs 64-bit pointers"
-);
+const _: () = assert!(size_of::<Address>() == size_of::<*mut u8>(), "the host device needs 64-bit pointers");
 
 /// A pointer to read-only arguments, given to the threads of one launch.
 struct Shared<T>(*const T);

@@ -67,10 +67,7 @@ impl Pool {
     /// A pool for so many threads, the caller's included. Fewer are used if the system refuses some.
     pub(super) fn new(threads: usize) -> Pool {
         let threads = threads.max(1);
-        let part = || Part {
-            next: AtomicI64::new(0),
-            end: AtomicI64::new(0),
-        };
+        let part = || Part { next: AtomicI64::new(0), end: AtomicI64::new(0) };
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
             quit: AtomicBool::new(false),
@@ -81,27 +78,15 @@ impl Pool {
         });
         // With more threads than cores a spinning worker keeps the core from someone who has work.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let spin = if threads <= cores {
-            SPIN
-        } else {
-            Duration::ZERO
-        };
+        let spin = if threads <= cores { SPIN } else { Duration::ZERO };
         let spawn = |idx: usize| {
             let shared = shared.clone();
             let builder = std::thread::Builder::new().name(format!("tenfold-{idx}"));
             builder.spawn(move || shared.work(idx, spin)).ok()
         };
         let workers: Vec<JoinHandle<()>> = (1..threads).map_while(spawn).collect();
-        let sleepers = workers
-            .iter()
-            .map(|worker| worker.thread().clone())
-            .collect();
-        Pool {
-            shared,
-            workers,
-            sleepers,
-            region: Mutex::new(()),
-        }
+        let sleepers = workers.iter().map(|worker| worker.thread().clone()).collect();
+        Pool { shared, workers, sleepers, region: Mutex::new(()) }
     }
 
     /// How many threads there are, the caller's included.
@@ -127,9 +112,7 @@ impl Pool {
         let shared = &*self.shared;
         shared.chunk.store(chunk, Ordering::Relaxed);
         for (idx, part) in shared.parts.iter().enumerate() {
-            let at = |idx: i64| {
-                (i128::from(tasks) * i128::from(idx.min(threads)) / i128::from(threads)) as i64
-            };
+            let at = |idx: i64| (i128::from(tasks) * i128::from(idx.min(threads)) / i128::from(threads)) as i64;
             part.next.store(at(idx as i64), Ordering::Relaxed);
             part.end.store(at(idx as i64 + 1), Ordering::Relaxed);
         }
@@ -138,8 +121,7 @@ impl Pool {
         // panics, so no worker uses the reference longer than it lives.
         unsafe { *shared.body.get() = Some(std::mem::transmute::<Body<'_>, Body<'static>>(body)) };
         let _closing = Closing(shared);
-        let epoch =
-            (shared.state.load(Ordering::Relaxed) >> EPOCH).wrapping_add(1) & u64::from(u32::MAX);
+        let epoch = (shared.state.load(Ordering::Relaxed) >> EPOCH).wrapping_add(1) & u64::from(u32::MAX);
         shared.state.store(epoch << EPOCH | OPEN, Ordering::SeqCst);
         for (asleep, worker) in shared.asleep.iter().zip(&self.sleepers) {
             if asleep.load(Ordering::SeqCst) {
@@ -160,11 +142,7 @@ impl Drop for Closing<'_> {
         while self.0.state.load(Ordering::Acquire) & INSIDE != 0 {
             rounds += 1;
             // A worker inside may have lost its core.
-            if rounds.is_multiple_of(4096) {
-                std::thread::yield_now()
-            } else {
-                std::hint::spin_loop()
-            }
+            if rounds.is_multiple_of(4096) { std::thread::yield_now() } else { std::hint::spin_loop() }
         }
     }
 }
@@ -207,12 +185,8 @@ impl Shared {
 
     /// Enters the region if it is still open.
     fn enter(&self, seen: u64) -> bool {
-        let same_open = |state: u64| {
-            (state >> EPOCH == seen >> EPOCH && state & OPEN != 0).then_some(state + 1)
-        };
-        self.state
-            .fetch_update(Ordering::Acquire, Ordering::Relaxed, same_open)
-            .is_ok()
+        let same_open = |state: u64| (state >> EPOCH == seen >> EPOCH && state & OPEN != 0).then_some(state + 1);
+        self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, same_open).is_ok()
     }
 
     /// Waits for a region other than the last one: looks for a while, then sleeps.
@@ -271,10 +245,7 @@ mod tests {
                 seen[task as usize].fetch_add(1, Ordering::Relaxed);
             }
         });
-        assert!(
-            seen.iter().all(|n| n.load(Ordering::Relaxed) == 1),
-            "{tasks} tasks of {cost} ns"
-        );
+        assert!(seen.iter().all(|n| n.load(Ordering::Relaxed) == 1), "{tasks} tasks of {cost} ns");
     }
 
     #[test]
@@ -314,10 +285,7 @@ mod tests {
         let threads = Mutex::new(std::collections::BTreeSet::new());
         pool.run(64, 1 << 20, &|_, _| {
             std::thread::sleep(Duration::from_millis(1));
-            threads
-                .lock()
-                .unwrap()
-                .insert(format!("{:?}", std::thread::current().id()));
+            threads.lock().unwrap().insert(format!("{:?}", std::thread::current().id()));
         });
         assert!(threads.lock().unwrap().len() > 1);
     }
@@ -328,10 +296,7 @@ mod tests {
         let caller = std::thread::current().id();
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             pool.run(100, 1 << 20, &|begin, _| {
-                assert!(
-                    std::thread::current().id() != caller || begin > 1_000_000,
-                    "on purpose"
-                );
+                assert!(std::thread::current().id() != caller || begin > 1_000_000, "on purpose");
             });
         }));
         assert!(result.is_err());

@@ -31,56 +31,29 @@ pub(crate) struct Computed {
 
 /// Runs an operator; the error says what is wrong with its inputs.
 pub(crate) fn run(op: &HostOp, inputs: &[Tensor], wanted: &[Wanted]) -> Result<Computed, String> {
-    let sized = |tensors| {
-        Ok(Computed {
-            tensors,
-            sizes: vec![],
-        })
-    };
+    let sized = |tensors| Ok(Computed { tensors, sizes: vec![] });
     match op {
         HostOp::NonZero => Ok(nonzero::run(&inputs[0])),
         HostOp::Compress { axis } => compress::run(&inputs[0], &inputs[1], *axis),
-        HostOp::TopK {
-            axis,
-            largest,
-            sorted,
-        } => sized(topk::run(
-            &inputs[0],
-            *axis as usize,
-            *largest,
-            *sorted,
-            &wanted[0],
-        )?),
+        HostOp::TopK { axis, largest, sorted } => {
+            sized(topk::run(&inputs[0], *axis as usize, *largest, *sorted, &wanted[0])?)
+        }
         HostOp::Unique { axis, sorted } => Ok(unique::run(&inputs[0], *axis, *sorted)),
         HostOp::NonMaxSuppression { center_point_box } => nms::run(inputs, *center_point_box),
-        HostOp::RandomNormal { mean, scale, seed } => sized(vec![random::normal(
-            *seed,
-            mean.get(),
-            scale.get(),
-            &wanted[0],
-        )]),
-        HostOp::RandomUniform { low, high, seed } => sized(vec![random::uniform(
-            *seed,
-            low.get(),
-            high.get(),
-            &wanted[0],
-        )]),
-        HostOp::Bernoulli { seed } => {
-            sized(vec![random::bernoulli(*seed, &inputs[0], &wanted[0])?])
+        HostOp::RandomNormal { mean, scale, seed } => {
+            sized(vec![random::normal(*seed, mean.get(), scale.get(), &wanted[0])])
         }
-        HostOp::Multinomial { seed } => {
-            sized(vec![random::multinomial(*seed, &inputs[0], &wanted[0])?])
+        HostOp::RandomUniform { low, high, seed } => {
+            sized(vec![random::uniform(*seed, low.get(), high.get(), &wanted[0])])
         }
+        HostOp::Bernoulli { seed } => sized(vec![random::bernoulli(*seed, &inputs[0], &wanted[0])?]),
+        HostOp::Multinomial { seed } => sized(vec![random::multinomial(*seed, &inputs[0], &wanted[0])?]),
     }
 }
 
 /// A tensor as `[outer, extent, inner]` around an axis.
 fn around(shape: &[usize], axis: usize) -> [usize; 3] {
-    [
-        shape[..axis].iter().product(),
-        shape[axis],
-        shape[axis + 1..].iter().product(),
-    ]
+    [shape[..axis].iter().product(), shape[axis], shape[axis + 1..].iter().product()]
 }
 
 /// The slices at some positions along an axis, stacked in that order.
@@ -96,14 +69,12 @@ fn take(data: &Tensor, axis: usize, positions: &[usize]) -> Tensor {
             bytes.extend_from_slice(&data.bytes()[start..start + size]);
         }
     }
-    Tensor::from_bytes(data.dtype(), shape, bytes.into())
-        .unwrap_or_else(|_| unreachable!("the bytes fill the shape"))
+    Tensor::from_bytes(data.dtype(), shape, bytes.into()).unwrap_or_else(|_| unreachable!("the bytes fill the shape"))
 }
 
 /// The same elements along one axis.
 fn flat(data: &Tensor) -> Tensor {
-    data.reshaped(vec![data.len()])
-        .unwrap_or_else(|_| unreachable!("the number of elements is the same"))
+    data.reshaped(vec![data.len()]).unwrap_or_else(|_| unreachable!("the number of elements is the same"))
 }
 
 /// A vector of positions.

@@ -14,16 +14,10 @@ impl Corners {
     fn new(at: [f32; 4], center_point_box: bool) -> Self {
         let [a, b, c, d] = at;
         if center_point_box {
-            return Corners {
-                low: [a - c / 2.0, b - d / 2.0],
-                high: [a + c / 2.0, b + d / 2.0],
-            };
+            return Corners { low: [a - c / 2.0, b - d / 2.0], high: [a + c / 2.0, b + d / 2.0] };
         }
         // Any two opposite corners may be given.
-        Corners {
-            low: [a.min(c), b.min(d)],
-            high: [a.max(c), b.max(d)],
-        }
+        Corners { low: [a.min(c), b.min(d)], high: [a.max(c), b.max(d)] }
     }
 
     fn area(self) -> f32 {
@@ -32,43 +26,22 @@ impl Corners {
 
     /// Intersection over union; 0 where either box is empty.
     fn overlap(self, other: Corners) -> f32 {
-        let side = |axis: usize| {
-            (self.high[axis].min(other.high[axis]) - self.low[axis].max(other.low[axis])).max(0.0)
-        };
+        let side = |axis: usize| (self.high[axis].min(other.high[axis]) - self.low[axis].max(other.low[axis])).max(0.0);
         let common = side(0) * side(1);
         let union = self.area() + other.area() - common;
-        if self.area() <= 0.0 || other.area() <= 0.0 || union <= 0.0 {
-            0.0
-        } else {
-            common / union
-        }
+        if self.area() <= 0.0 || other.area() <= 0.0 || union <= 0.0 { 0.0 } else { common / union }
     }
 }
 
 pub(super) fn run(inputs: &[Tensor], center_point_box: bool) -> Result<Computed, String> {
     let (boxes, scores) = (&inputs[0], &inputs[1]);
-    let ([batches, n_boxes, 4], [score_batches, classes, n_scores]) =
-        (boxes.shape(), scores.shape())
-    else {
-        return Err(format!(
-            "boxes {:?} and scores {:?} have the wrong shape",
-            boxes.shape(),
-            scores.shape()
-        ));
+    let ([batches, n_boxes, 4], [score_batches, classes, n_scores]) = (boxes.shape(), scores.shape()) else {
+        return Err(format!("boxes {:?} and scores {:?} have the wrong shape", boxes.shape(), scores.shape()));
     };
     if batches != score_batches || n_boxes != n_scores {
-        return Err(format!(
-            "boxes {:?} and scores {:?} do not belong together",
-            boxes.shape(),
-            scores.shape()
-        ));
+        return Err(format!("boxes {:?} and scores {:?} do not belong together", boxes.shape(), scores.shape()));
     }
-    let scalar = |at: usize| {
-        inputs
-            .get(at)
-            .filter(|tensor| !tensor.is_empty())
-            .map(|tensor| tensor.get(0))
-    };
+    let scalar = |at: usize| inputs.get(at).filter(|tensor| !tensor.is_empty()).map(|tensor| tensor.get(0));
     let limit = usize::try_from(scalar(2).map_or(0, Scalar::as_int)).unwrap_or(0);
     let iou_threshold = scalar(3).map_or(0.0, Scalar::as_f64) as f32;
     let score_threshold = scalar(4).map(|v| v.as_f64() as f32);
@@ -83,24 +56,12 @@ pub(super) fn run(inputs: &[Tensor], center_point_box: bool) -> Result<Computed,
             .collect();
         for class in 0..*classes {
             let start = (batch * classes + class) * n_boxes;
-            let kept = suppress(
-                &corners,
-                &scores[start..start + n_boxes],
-                limit,
-                iou_threshold,
-                score_threshold,
-            );
-            selected.extend(
-                kept.into_iter()
-                    .flat_map(|at| [batch as i64, class as i64, at as i64]),
-            );
+            let kept = suppress(&corners, &scores[start..start + n_boxes], limit, iou_threshold, score_threshold);
+            selected.extend(kept.into_iter().flat_map(|at| [batch as i64, class as i64, at as i64]));
         }
     }
     let n = selected.len() / 3;
-    Ok(Computed {
-        tensors: vec![Tensor::from_vec(vec![n, 3], selected)],
-        sizes: vec![n as i64],
-    })
+    Ok(Computed { tensors: vec![Tensor::from_vec(vec![n, 3], selected)], sizes: vec![n as i64] })
 }
 
 /// Takes boxes by falling score and drops those that overlap too much with one that was taken.
@@ -111,19 +72,14 @@ fn suppress(
     iou_threshold: f32,
     score_threshold: Option<f32>,
 ) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..boxes.len())
-        .filter(|at| score_threshold.is_none_or(|t| scores[*at] > t))
-        .collect();
+    let mut order: Vec<usize> = (0..boxes.len()).filter(|at| score_threshold.is_none_or(|t| scores[*at] > t)).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
     let mut kept: Vec<usize> = vec![];
     for at in order {
         if kept.len() >= limit {
             break;
         }
-        if kept
-            .iter()
-            .all(|other| boxes[at].overlap(boxes[*other]) <= iou_threshold)
-        {
+        if kept.iter().all(|other| boxes[at].overlap(boxes[*other]) <= iou_threshold) {
             kept.push(at);
         }
     }
@@ -155,9 +111,7 @@ mod tests {
 
     #[test]
     fn the_standards_examples() {
-        let picks = |limit, iou, score| {
-            run(&inputs(limit, iou, score), false).unwrap().tensors[0].to_ints()
-        };
+        let picks = |limit, iou, score| run(&inputs(limit, iou, score), false).unwrap().tensors[0].to_ints();
         assert_eq!(picks(3, 0.5, 0.0), [0, 0, 3, 0, 0, 0, 0, 0, 5]);
         assert_eq!(picks(2, 0.5, 0.0), [0, 0, 3, 0, 0, 0]);
         assert_eq!(picks(3, 0.5, 0.4), [0, 0, 3, 0, 0, 0]);

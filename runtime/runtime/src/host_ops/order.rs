@@ -10,8 +10,7 @@ pub(super) fn compare(a: Scalar, b: Scalar) -> Ordering {
         (Scalar::Bool(a), Scalar::Bool(b)) => a.cmp(&b),
         _ => {
             let (a, b) = (a.as_f64(), b.as_f64());
-            a.partial_cmp(&b)
-                .unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+            a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
         }
     }
 }

@@ -2,9 +2,7 @@
 #![cfg(all(target_arch = "x86_64", target_os = "linux"))]
 
 use super::*;
-use artifact::{
-    CodeId, HostKernel, HostUnit, Import, KernelId, Launch, Place, Step, ViewId, WeightId,
-};
+use artifact::{CodeId, HostKernel, HostUnit, Import, KernelId, Launch, Place, Step, ViewId, WeightId};
 use tensor::DType;
 
 /// Three kernels and a slot for `memcpy` at [`SLOT`]:
@@ -12,16 +10,14 @@ use tensor::DType;
 /// - [`COPY`]: `memcpy(bufs[1] + begin, bufs[0] + begin, end - begin)` in units of 4 bytes, by a jump through the slot;
 /// - [`SHIFT`]: `scratch[0] = f32(dims[0]); bufs[1][i] = bufs[0][i] + scratch[0]`.
 const CODE: [u8; 152] = [
-    0x48, 0x8b, 0x07, 0x4c, 0x8b, 0x4f, 0x08, 0x4c, 0x8b, 0x57, 0x10, 0x48, 0x39, 0xca, 0x7d, 0x16,
-    0xf3, 0x0f, 0x10, 0x04, 0x90, 0xf3, 0x41, 0x0f, 0x58, 0x04, 0x91, 0xf3, 0x41, 0x0f, 0x11, 0x04,
-    0x92, 0x48, 0xff, 0xc2, 0xeb, 0xe5, 0xc3, 0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0x48, 0x89, 0xf8, 0x48, 0x8b, 0x78, 0x08, 0x48, 0x8d, 0x3c, 0x97, 0x48, 0x8b, 0x30, 0x48, 0x8d,
-    0x34, 0x96, 0x48, 0x29, 0xd1, 0x48, 0x8d, 0x14, 0x8d, 0x00, 0x00, 0x00, 0x00, 0xff, 0x25, 0x3d,
-    0x00, 0x00, 0x00, 0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00, 0x66, 0x90,
-    0x48, 0x8b, 0x07, 0x4c, 0x8b, 0x57, 0x08, 0xf3, 0x48, 0x0f, 0x2a, 0x0e, 0xf3, 0x41, 0x0f, 0x11,
-    0x08, 0x48, 0x39, 0xca, 0x7d, 0x15, 0xf3, 0x0f, 0x10, 0x04, 0x90, 0xf3, 0x41, 0x0f, 0x58, 0x00,
-    0xf3, 0x41, 0x0f, 0x11, 0x04, 0x92, 0x48, 0xff, 0xc2, 0xeb, 0xe6, 0xc3, 0x0f, 0x1f, 0x40, 0x00,
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x48, 0x8b, 0x07, 0x4c, 0x8b, 0x4f, 0x08, 0x4c, 0x8b, 0x57, 0x10, 0x48, 0x39, 0xca, 0x7d, 0x16, 0xf3, 0x0f, 0x10,
+    0x04, 0x90, 0xf3, 0x41, 0x0f, 0x58, 0x04, 0x91, 0xf3, 0x41, 0x0f, 0x11, 0x04, 0x92, 0x48, 0xff, 0xc2, 0xeb, 0xe5,
+    0xc3, 0x66, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00, 0x48, 0x89, 0xf8, 0x48, 0x8b, 0x78, 0x08, 0x48, 0x8d,
+    0x3c, 0x97, 0x48, 0x8b, 0x30, 0x48, 0x8d, 0x34, 0x96, 0x48, 0x29, 0xd1, 0x48, 0x8d, 0x14, 0x8d, 0x00, 0x00, 0x00,
+    0x00, 0xff, 0x25, 0x3d, 0x00, 0x00, 0x00, 0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00, 0x66,
+    0x90, 0x48, 0x8b, 0x07, 0x4c, 0x8b, 0x57, 0x08, 0xf3, 0x48, 0x0f, 0x2a, 0x0e, 0xf3, 0x41, 0x0f, 0x11, 0x08, 0x48,
+    0x39, 0xca, 0x7d, 0x15, 0xf3, 0x0f, 0x10, 0x04, 0x90, 0xf3, 0x41, 0x0f, 0x58, 0x00, 0xf3, 0x41, 0x0f, 0x11, 0x04,
+    0x92, 0x48, 0xff, 0xc2, 0xeb, 0xe6, 0xc3, 0x0f, 0x1f, 0x40, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 ];
 const ENTRIES: [(&str, u32); 3] = [("add", 0x00), ("copy", 0x30), ("shift", 0x60)];
 const SLOT: u32 = 0x90;
@@ -30,30 +26,14 @@ const COPY: KernelId = KernelId(1);
 const SHIFT: KernelId = KernelId(2);
 
 fn kernels(import: &str) -> Kernels {
-    let kernel = |(name, entry): (&str, u32)| HostKernel {
-        name: name.into(),
-        unit: 0,
-        entry,
-    };
+    let kernel = |(name, entry): (&str, u32)| HostKernel { name: name.into(), unit: 0, entry };
     Kernels::Host {
-        units: vec![HostUnit {
-            code: CodeId(0),
-            imports: vec![Import {
-                name: import.into(),
-                slot: SLOT,
-            }],
-        }],
+        units: vec![HostUnit { code: CodeId(0), imports: vec![Import { name: import.into(), slot: SLOT }] }],
         kernels: ENTRIES.into_iter().map(kernel).collect(),
     }
 }
 
-fn launch(
-    b: &mut ProgramBuilder,
-    kernel: KernelId,
-    args: &[ViewId],
-    dims: &[Dim],
-    cost: i64,
-) -> Step {
+fn launch(b: &mut ProgramBuilder, kernel: KernelId, args: &[ViewId], dims: &[Dim], cost: i64) -> Step {
     let dims = dims.iter().map(|dim| b.dim(dim)).collect();
     let node = b.node(&format!("/node{}", kernel.0));
     Step::Launch(Launch {
@@ -86,13 +66,7 @@ fn chain(cost: i64, import: &str) -> Artifact {
         let step = launch(&mut b, kernel, &args, &dims, cost);
         b.push(step);
     }
-    artifact(
-        b.finish(),
-        &any_host(),
-        kernels(import),
-        vec![Bytes::from_static(&CODE)],
-        vec![],
-    )
+    artifact(b.finish(), &any_host(), kernels(import), vec![Bytes::from_static(&CODE)], vec![])
 }
 
 fn expected(x: &Tensor) -> Vec<f32> {
@@ -103,16 +77,11 @@ fn expected(x: &Tensor) -> Vec<f32> {
 #[test]
 fn kernels_compute_on_any_number_of_threads() {
     for (threads, cost) in [(1, 1), (2, 1), (2, 1000), (4, 1 << 30)] {
-        let engine =
-            Engine::from_artifact(Arc::new(chain(cost, "memcpy")), &host(threads)).unwrap();
+        let engine = Engine::from_artifact(Arc::new(chain(cost, "memcpy")), &host(threads)).unwrap();
         for len in [1usize, 7, 64, 1000, 0, 7] {
             let x = Tensor::from_vec(vec![len], (0..len).map(|v| v as f32 * 0.5).collect());
             let out = run(&engine, std::slice::from_ref(&x));
-            assert_eq!(
-                out[0].values::<f32>()[..],
-                expected(&x),
-                "{len} elements, {threads} threads"
-            );
+            assert_eq!(out[0].values::<f32>()[..], expected(&x), "{len} elements, {threads} threads");
         }
     }
 }
@@ -126,14 +95,8 @@ fn concurrent_runs_do_not_meet() {
             scope.spawn(move || {
                 for round in 0..50 {
                     let len = 100 + thread * 10 + round % 12;
-                    let x = Tensor::from_vec(
-                        vec![len],
-                        (0..len).map(|v| (v * (thread + 1)) as f32).collect(),
-                    );
-                    assert_eq!(
-                        engine.run(std::slice::from_ref(&x)).unwrap()[0].values::<f32>()[..],
-                        expected(&x)
-                    );
+                    let x = Tensor::from_vec(vec![len], (0..len).map(|v| (v * (thread + 1)) as f32).collect());
+                    assert_eq!(engine.run(std::slice::from_ref(&x)).unwrap()[0].values::<f32>()[..], expected(&x));
                 }
             });
         }
@@ -145,26 +108,11 @@ fn the_arena_is_planned_and_profiled() {
     let engine = Engine::from_artifact(Arc::new(chain(1, "memcpy")), &host(1)).unwrap();
     let x = floats(&[1.0; 1000]);
     let (_, profile) = engine.profile(&[x]).unwrap();
-    assert_eq!(
-        profile.arena_bytes,
-        2 * 4032,
-        "three intermediates, two alive at once"
-    );
+    assert_eq!(profile.arena_bytes, 2 * 4032, "three intermediates, two alive at once");
     assert_eq!(profile.peak_bytes, profile.arena_bytes + 4032);
-    let names: Vec<&str> = profile
-        .steps
-        .iter()
-        .map(|step| step.name.as_str())
-        .collect();
+    let names: Vec<&str> = profile.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(names, ["add", "shift", "add", "copy"]);
-    assert_eq!(
-        (
-            profile.steps[1].flops,
-            profile.steps[1].bytes,
-            profile.steps[1].calls
-        ),
-        (1000, 12000, 1)
-    );
+    assert_eq!((profile.steps[1].flops, profile.steps[1].bytes, profile.steps[1].calls), (1000, 12000, 1));
     assert_eq!(profile.steps[1].nodes, ["/node2"]);
 }
 
@@ -179,13 +127,7 @@ fn weights_are_used_in_place() {
     let step = launch(&mut b, ADD, &[x, w, y], &[], 1);
     b.push(step);
     let weights = vec![constant(&[0, 0, 0, 63, 0, 0, 0, 64], DType::F32)];
-    let artifact = artifact(
-        b.finish(),
-        &any_host(),
-        kernels("memcpy"),
-        vec![Bytes::from_static(&CODE)],
-        weights,
-    );
+    let artifact = artifact(b.finish(), &any_host(), kernels("memcpy"), vec![Bytes::from_static(&CODE)], weights);
     let bytes = artifact.encode().unwrap();
     let engine = Engine::from_bytes(Bytes::from(bytes), &host(1)).unwrap();
     assert_eq!(run(&engine, &[floats(&[1.0, 1.0])])[0], floats(&[1.5, 3.0]));
@@ -193,19 +135,10 @@ fn weights_are_used_in_place() {
 
 #[test]
 fn unknown_functions_and_machines_are_refused() {
-    let error = Engine::from_artifact(Arc::new(chain(1, "system")), &host(1))
-        .err()
-        .unwrap()
-        .to_string();
+    let error = Engine::from_artifact(Arc::new(chain(1, "system")), &host(1)).err().unwrap().to_string();
     assert!(error.contains("needs the function `system`"), "{error}");
     let mut other = chain(1, "memcpy");
     other.variants[0].target = "host:riscv64gc-unknown-linux-gnu/generic/".into();
-    let error = Engine::from_artifact(Arc::new(other), &host(1))
-        .err()
-        .unwrap()
-        .to_string();
-    assert!(
-        error.contains("riscv64gc") && error.contains("the device needs code for x86_64"),
-        "{error}"
-    );
+    let error = Engine::from_artifact(Arc::new(other), &host(1)).err().unwrap().to_string();
+    assert!(error.contains("riscv64gc") && error.contains("the device needs code for x86_64"), "{error}");
 }

@@ -6,9 +6,7 @@ mod remote;
 mod wrong;
 
 use crate::{Engine, Error, Host};
-use artifact::{
-    Artifact, Kernels, Manifest, Port, Program, ProgramBuilder, Signature, Variant, Weight,
-};
+use artifact::{Artifact, Kernels, Manifest, Port, Program, ProgramBuilder, Signature, Variant, Weight};
 use bytes::Bytes;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -16,33 +14,15 @@ use tensor::{Dim, Tensor};
 
 /// A target that every x86-64 or other Linux machine has.
 fn any_host() -> String {
-    format!(
-        "host:{}-unknown-{}-gnu/generic/",
-        std::env::consts::ARCH,
-        std::env::consts::OS
-    )
+    format!("host:{}-unknown-{}-gnu/generic/", std::env::consts::ARCH, std::env::consts::OS)
 }
 
 /// An artifact around one program.
-fn artifact(
-    program: Program,
-    target: &str,
-    kernels: Kernels,
-    code: Vec<Bytes>,
-    weights: Vec<Weight>,
-) -> Artifact {
+fn artifact(program: Program, target: &str, kernels: Kernels, code: Vec<Bytes>, weights: Vec<Weight>) -> Artifact {
     let signature = |port: &Port| {
         let view = &program.views[port.view.idx()];
-        let shape = view
-            .shape
-            .iter()
-            .map(|dim| program.exprs[dim.idx()].clone())
-            .collect();
-        Signature {
-            name: port.name.clone(),
-            dtype: view.dtype,
-            shape,
-        }
+        let shape = view.shape.iter().map(|dim| program.exprs[dim.idx()].clone()).collect();
+        Signature { name: port.name.clone(), dtype: view.dtype, shape }
     };
     Artifact {
         manifest: Manifest {
@@ -52,21 +32,14 @@ fn artifact(
             inputs: program.inputs.iter().map(signature).collect(),
             outputs: program.outputs.iter().map(signature).collect(),
         },
-        variants: vec![Variant {
-            target: target.into(),
-            kernels,
-            program,
-        }],
+        variants: vec![Variant { target: target.into(), kernels, program }],
         code,
         weights,
     }
 }
 
 fn no_kernels() -> Kernels {
-    Kernels::Host {
-        units: vec![],
-        kernels: vec![],
-    }
+    Kernels::Host { units: vec![], kernels: vec![] }
 }
 
 fn host(threads: usize) -> Host {
@@ -86,10 +59,7 @@ fn run(engine: &Engine, inputs: &[Tensor]) -> Vec<Tensor> {
 fn fails(engine: &Engine, inputs: &[Tensor], expected: &str) {
     match engine.run(inputs) {
         Ok(outputs) => panic!("no error, but {outputs:?}; expected: {expected}"),
-        Err(error) => assert!(
-            error.to_string().contains(expected),
-            "{error}; expected: {expected}"
-        ),
+        Err(error) => assert!(error.to_string().contains(expected), "{error}; expected: {expected}"),
     }
 }
 
@@ -102,11 +72,7 @@ fn n() -> Dim {
 }
 
 fn constant(bytes: &'static [u8], dtype: tensor::DType) -> Weight {
-    Weight {
-        name: "constant".into(),
-        dtype,
-        data: Bytes::from_static(bytes),
-    }
+    Weight { name: "constant".into(), dtype, data: Bytes::from_static(bytes) }
 }
 
 #[test]

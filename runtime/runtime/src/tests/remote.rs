@@ -44,21 +44,14 @@ struct RemoteStream {
 }
 
 fn near(address: Address) -> *mut u8 {
-    assert!(
-        address.get() > FAR,
-        "an address of the host was given to the device"
-    );
+    assert!(address.get() > FAR, "an address of the host was given to the device");
     (address.get() - FAR) as *mut u8
 }
 
 fn alloc(bytes: &[u8], len: usize) -> Memory {
     let mut block = AlignedBytes::new(len).unwrap();
     block.as_mut()[..bytes.len()].copy_from_slice(bytes);
-    Memory::new(
-        Address::new(block.as_ptr() as u64 + FAR),
-        len,
-        Box::new(block),
-    )
+    Memory::new(Address::new(block.as_ptr() as u64 + FAR), len, Box::new(block))
 }
 
 impl Device for Remote {
@@ -68,32 +61,13 @@ impl Device for Remote {
 
     fn choose(&self, targets: &[String]) -> Result<usize, DeviceError> {
         let has = targets.to_vec();
-        let error = DeviceError::NoVariant {
-            device: "remote".into(),
-            needs: "PTX".into(),
-            has,
-        };
-        targets
-            .iter()
-            .position(|target| target.starts_with("nvptx:"))
-            .ok_or(error)
+        let error = DeviceError::NoVariant { device: "remote".into(), needs: "PTX".into(), has };
+        targets.iter().position(|target| target.starts_with("nvptx:")).ok_or(error)
     }
 
-    fn load(
-        &self,
-        artifact: &Arc<Artifact>,
-        _variant: usize,
-    ) -> Result<Box<dyn Module>, DeviceError> {
-        let weights = artifact
-            .weights
-            .iter()
-            .map(|weight| alloc(&weight.data, weight.data.len()))
-            .collect();
-        Ok(Box::new(RemoteModule {
-            weights,
-            counts: self.counts.clone(),
-            can_record: self.can_record,
-        }))
+    fn load(&self, artifact: &Arc<Artifact>, _variant: usize) -> Result<Box<dyn Module>, DeviceError> {
+        let weights = artifact.weights.iter().map(|weight| alloc(&weight.data, weight.data.len())).collect();
+        Ok(Box::new(RemoteModule { weights, counts: self.counts.clone(), can_record: self.can_record }))
     }
 }
 
@@ -112,12 +86,7 @@ impl Module for RemoteModule {
 
     fn stream(&self) -> Result<Box<dyn Stream>, DeviceError> {
         let (counts, can_record) = (self.counts.clone(), self.can_record);
-        Ok(Box::new(RemoteStream {
-            counts,
-            can_record,
-            open: None,
-            graphs: vec![],
-        }))
+        Ok(Box::new(RemoteStream { counts, can_record, open: None, graphs: vec![] }))
     }
 }
 
@@ -125,21 +94,15 @@ impl RemoteStream {
     fn perform(recorded: &Recorded) {
         match recorded {
             Recorded::Add(args, tasks) => {
-                let [a, b, out] = args[..] else {
-                    panic!("three arguments")
-                };
-                let at = |address: Address, idx: i64| {
-                    near(address).cast::<f32>().wrapping_add(idx as usize)
-                };
+                let [a, b, out] = args[..] else { panic!("three arguments") };
+                let at = |address: Address, idx: i64| near(address).cast::<f32>().wrapping_add(idx as usize);
                 for idx in 0..*tasks {
                     // SAFETY: the tests give tensors of `tasks` floats.
                     unsafe { *at(out, idx) = *at(a, idx) + *at(b, idx) }
                 }
             }
             // SAFETY: the runtime checked the ranges.
-            Recorded::Upload(bytes, to) => unsafe {
-                near(*to).copy_from(bytes.as_ptr(), bytes.len())
-            },
+            Recorded::Upload(bytes, to) => unsafe { near(*to).copy_from(bytes.as_ptr(), bytes.len()) },
             // SAFETY: as above.
             Recorded::Copy(from, to, bytes) => unsafe { near(*to).copy_from(near(*from), *bytes) },
         }
@@ -215,16 +178,10 @@ fn program(bind: bool) -> Artifact {
     b.output("y", y);
     b.output("shape", shape);
     let (tasks, zero) = (b.dim(&n()), b.dim(&0.into()));
-    b.push(Step::Dims {
-        values: vec![tasks],
-        out: shape,
-    });
+    b.push(Step::Dims { values: vec![tasks], out: shape });
     if bind {
         let again = b.symbol("again");
-        b.push(Step::Bind {
-            input: shape,
-            symbols: vec![again],
-        });
+        b.push(Step::Bind { input: shape, symbols: vec![again] });
     }
     for args in [vec![x, w, sum], vec![sum, x, y]] {
         b.push(Step::Launch(Launch {
@@ -239,59 +196,29 @@ fn program(bind: bool) -> Artifact {
             bytes: tasks,
         }));
     }
-    let kernel = PtxKernel {
-        name: "add".into(),
-        unit: 0,
-        entry: "add".into(),
-        block: 128,
-        tasks_per_block: 128,
-        shared: 0,
-    };
-    let kernels = Kernels::Ptx {
-        units: vec![CodeId(0)],
-        kernels: vec![kernel],
-    };
-    let ones = Weight {
-        name: "ones".into(),
-        dtype: DType::F32,
-        data: Bytes::from([0, 0, 0x80, 0x3f].repeat(64)),
-    };
-    artifact(
-        b.finish(),
-        "nvptx:sm_80",
-        kernels,
-        vec![Bytes::from_static(b"// PTX")],
-        vec![ones],
-    )
+    let kernel =
+        PtxKernel { name: "add".into(), unit: 0, entry: "add".into(), block: 128, tasks_per_block: 128, shared: 0 };
+    let kernels = Kernels::Ptx { units: vec![CodeId(0)], kernels: vec![kernel] };
+    let ones = Weight { name: "ones".into(), dtype: DType::F32, data: Bytes::from([0, 0, 0x80, 0x3f].repeat(64)) };
+    artifact(b.finish(), "nvptx:sm_80", kernels, vec![Bytes::from_static(b"// PTX")], vec![ones])
 }
 
 fn check(engine: &Engine, len: usize) {
     let x = Tensor::from_vec(vec![len], (0..len).map(|v| v as f32).collect());
     let out = run(engine, std::slice::from_ref(&x));
     let expected: Vec<f32> = x.values::<f32>().iter().map(|v| v + 1.0 + v).collect();
-    assert_eq!(
-        (out[0].values::<f32>().to_vec(), out[1].to_ints()),
-        (expected, vec![len as i64])
-    );
+    assert_eq!((out[0].values::<f32>().to_vec(), out[1].to_ints()), (expected, vec![len as i64]));
 }
 
 #[test]
 fn runs_are_recorded_once_for_each_shape() {
-    let device = Remote {
-        can_record: true,
-        ..Remote::default()
-    };
+    let device = Remote { can_record: true, ..Remote::default() };
     let engine = Engine::from_artifact(Arc::new(program(false)), &device).unwrap();
     for len in [3, 3, 3] {
         check(&engine, len);
     }
     let counts = || {
-        [
-            &device.counts.captures,
-            &device.counts.launches,
-            &device.counts.replays,
-        ]
-        .map(|c| c.load(Ordering::Relaxed))
+        [&device.counts.captures, &device.counts.launches, &device.counts.replays].map(|c| c.load(Ordering::Relaxed))
     };
     assert_eq!(counts(), [1, 2, 3]);
     for len in [2, 3, 2] {
@@ -318,31 +245,18 @@ fn without_records_every_launch_happens() {
 
 #[test]
 fn programs_that_read_back_are_not_recorded() {
-    let device = Remote {
-        can_record: true,
-        ..Remote::default()
-    };
+    let device = Remote { can_record: true, ..Remote::default() };
     let engine = Engine::from_artifact(Arc::new(program(true)), &device).unwrap();
     for len in [3, 3] {
         check(&engine, len);
     }
     assert_eq!(device.counts.captures.load(Ordering::Relaxed), 0);
     let profile = engine.profile(&[floats(&[1.0])]).unwrap().1;
-    assert_eq!(
-        profile
-            .steps
-            .iter()
-            .filter(|step| step.name == "add")
-            .count(),
-        2
-    );
+    assert_eq!(profile.steps.iter().filter(|step| step.name == "add").count(), 2);
 }
 
 #[test]
 fn the_host_refuses_ptx() {
-    let error = Engine::from_artifact(Arc::new(program(false)), &host(1))
-        .err()
-        .unwrap()
-        .to_string();
+    let error = Engine::from_artifact(Arc::new(program(false)), &host(1)).err().unwrap().to_string();
     assert!(error.contains("compiled for nvptx:sm_80"), "{error}");
 }

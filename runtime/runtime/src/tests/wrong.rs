@@ -33,41 +33,17 @@ fn each_mistake_is_named() {
     let engine = three_inputs();
     let good = [zeros(&[3, 2]), zeros(&[6, 4]), ints(4)];
     assert_eq!(run(&engine, &good)[0], good[0]);
-    fails(
-        &engine,
-        &good[..2],
-        "2 inputs given, the model takes 3: `x`, `z`, `w`",
-    );
+    fails(&engine, &good[..2], "2 inputs given, the model takes 3: `x`, `z`, `w`");
     let with = |at: usize, tensor: Tensor| {
         let mut inputs = good.clone();
         inputs[at] = tensor;
         inputs
     };
-    fails(
-        &engine,
-        &with(2, zeros(&[4])),
-        "input `w`: got f32[4], the model takes w: i64[M]",
-    );
-    fails(
-        &engine,
-        &with(0, zeros(&[3])),
-        "input `x`: got f32[3], the model takes x: f32[N,2]",
-    );
-    fails(
-        &engine,
-        &with(0, zeros(&[3, 5])),
-        "input `x`: axis 1 is 5, it must be 2",
-    );
-    fails(
-        &engine,
-        &with(1, zeros(&[5, 4])),
-        "input `z`: axis 0 is 5, it must be 2*N = 6",
-    );
-    fails(
-        &engine,
-        &with(2, ints(7)),
-        "input `w`: axis 0 (`M`) is 7, but input `z`, axis 1 says 4",
-    );
+    fails(&engine, &with(2, zeros(&[4])), "input `w`: got f32[4], the model takes w: i64[M]");
+    fails(&engine, &with(0, zeros(&[3])), "input `x`: got f32[3], the model takes x: f32[N,2]");
+    fails(&engine, &with(0, zeros(&[3, 5])), "input `x`: axis 1 is 5, it must be 2");
+    fails(&engine, &with(1, zeros(&[5, 4])), "input `z`: axis 0 is 5, it must be 2*N = 6");
+    fails(&engine, &with(2, ints(7)), "input `w`: axis 0 (`M`) is 7, but input `z`, axis 1 says 4");
 }
 
 #[test]
@@ -86,11 +62,7 @@ fn inputs_by_name() {
 fn misaligned_inputs_are_copied() {
     let engine = three_inputs();
     let bytes: Vec<u8> = (0..33).collect();
-    let start = if (bytes.as_ptr() as usize).is_multiple_of(2) {
-        1
-    } else {
-        0
-    };
+    let start = if (bytes.as_ptr() as usize).is_multiple_of(2) { 1 } else { 0 };
     let shifted = Bytes::from(bytes).slice(start..start + 32);
     let x = Tensor::from_bytes(DType::F32, vec![4, 2], shifted).unwrap();
     assert_eq!(run(&engine, &[x.clone(), zeros(&[8, 4]), ints(4)])[0], x);
@@ -107,11 +79,5 @@ fn artifacts_from_files_and_bytes() {
     let path = folder.path().join("m.tenfold");
     engine.artifact().write(&path).unwrap();
     assert_eq!(Engine::load(&path, &host(1)).unwrap().target(), any_host());
-    assert!(
-        Engine::load(&folder.path().join("none"), &host(1))
-            .err()
-            .unwrap()
-            .to_string()
-            .contains("cannot read")
-    );
+    assert!(Engine::load(&folder.path().join("none"), &host(1)).err().unwrap().to_string().contains("cannot read"));
 }

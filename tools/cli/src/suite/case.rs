@@ -50,8 +50,7 @@ struct DataSet {
 pub(crate) fn find(folders: &[PathBuf]) -> Result<Vec<Task>, Failure> {
     let mut tasks = vec![];
     for folder in folders {
-        let fail =
-            |e: std::io::Error| Failure::Input(format!("cannot read `{}`: {e}", folder.display()));
+        let fail = |e: std::io::Error| Failure::Input(format!("cannot read `{}`: {e}", folder.display()));
         if folder.join("model.onnx").exists() {
             tasks.push(task(folder));
             continue;
@@ -77,14 +76,8 @@ pub(crate) fn find(folders: &[PathBuf]) -> Result<Vec<Task>, Failure> {
 
 fn task(folder: &Path) -> Task {
     let real = folder.canonicalize().unwrap_or_else(|_| folder.into());
-    let name = real
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    Task {
-        name,
-        folder: folder.into(),
-    }
+    let name = real.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Task { name, folder: folder.into() }
 }
 
 impl Case<'_> {
@@ -95,10 +88,7 @@ impl Case<'_> {
         let frontend = driver::load_model(&path)?;
         let ports = frontend.inputs();
         if let Some(port) = ports.iter().find(|port| port.dtype.is_none()) {
-            return Err(Failure::Unsupported(format!(
-                "input `{}` is not a tensor of numbers",
-                port.name
-            )));
+            return Err(Failure::Unsupported(format!("input `{}` is not a tensor of numbers", port.name)));
         }
         let sets = self.data_sets(&ports)?;
         if sets.is_empty() {
@@ -119,37 +109,21 @@ impl Case<'_> {
     fn tolerance(&self) -> Result<Tolerance, Failure> {
         let path = self.folder.join("case.json");
         if !path.exists() {
-            return Ok(Tolerance {
-                rtol: default_rtol(),
-                atol: default_atol(),
-            });
+            return Ok(Tolerance { rtol: default_rtol(), atol: default_atol() });
         }
         let facts = serde_json::from_slice::<Facts>(&data::read_file(&path)?);
         let facts = facts.map_err(|e| Failure::Input(format!("`{}`: {e}", path.display())))?;
-        Ok(Tolerance {
-            rtol: facts.rtol,
-            atol: facts.atol,
-        })
+        Ok(Tolerance { rtol: facts.rtol, atol: facts.atol })
     }
 
-    fn evaluate(
-        &self,
-        frontend: &Frontend,
-        ports: &[ModelInput],
-        set: &DataSet,
-    ) -> Result<Vec<Tensor>, Failure> {
+    fn evaluate(&self, frontend: &Frontend, ports: &[ModelInput], set: &DataSet) -> Result<Vec<Tensor>, Failure> {
         session::check_complete(ports, &set.inputs)?;
         let mut options = Options::default();
         session::tell_ranks(&mut options, ports, &set.inputs);
         let imported = session::import_with(frontend, &mut options, &set.inputs)?;
-        let inputs: Vec<Tensor> = imported
-            .graph
-            .inputs
-            .iter()
-            .filter_map(|port| set.inputs.get(&port.name).cloned())
-            .collect();
-        graph::evaluate(&imported.graph, &inputs)
-            .map_err(|e| Failure::Input(format!("evaluator: {e}")))
+        let inputs: Vec<Tensor> =
+            imported.graph.inputs.iter().filter_map(|port| set.inputs.get(&port.name).cloned()).collect();
+        graph::evaluate(&imported.graph, &inputs).map_err(|e| Failure::Input(format!("evaluator: {e}")))
     }
 
     /// Runs compiled code. The model is compiled as it declares its shapes, once for all data sets; only if it needs values of
@@ -171,28 +145,19 @@ impl Case<'_> {
             }
         }
         if compiled.is_none() {
-            let mut options = Options {
-                targets: vec![target.clone()],
-                threads: self.settings.threads.get(),
-                ..Options::default()
-            };
+            let mut options =
+                Options { targets: vec![target.clone()], threads: self.settings.threads.get(), ..Options::default() };
             session::tell_ranks(&mut options, ports, &set.inputs);
             let start = Instant::now();
             let (imported, depends) = match driver::import_model(frontend, &options) {
                 Ok(imported) => (imported, !options.shapes.is_empty()),
                 Err(Error::Model { .. }) => {
                     let mut dims = Dims::new();
-                    for (port, tensor) in ports
-                        .iter()
-                        .filter_map(|port| Some((port, set.inputs.get(&port.name)?)))
-                    {
+                    for (port, tensor) in ports.iter().filter_map(|port| Some((port, set.inputs.get(&port.name)?))) {
                         data::bind(port, tensor, &mut dims)?;
                     }
                     session::specialise(&mut options, ports, &set.inputs, &dims);
-                    (
-                        session::import_with(frontend, &mut options, &set.inputs)?,
-                        true,
-                    )
+                    (session::import_with(frontend, &mut options, &set.inputs)?, true)
                 }
                 Err(other) => return Err(other.into()),
             };
@@ -210,89 +175,53 @@ impl Case<'_> {
     }
 
     fn data_sets(&self, ports: &[ModelInput]) -> Result<Vec<DataSet>, Failure> {
-        let fail = |e: std::io::Error| {
-            Failure::Input(format!("cannot read `{}`: {e}", self.folder.display()))
-        };
+        let fail = |e: std::io::Error| Failure::Input(format!("cannot read `{}`: {e}", self.folder.display()));
         let mut folders = vec![];
         for entry in std::fs::read_dir(self.folder).map_err(fail)? {
             let entry = entry.map_err(fail)?;
-            if entry
-                .file_name()
-                .to_string_lossy()
-                .starts_with("test_data_set_")
-            {
+            if entry.file_name().to_string_lossy().starts_with("test_data_set_") {
                 folders.push(entry.path());
             }
         }
         folders.sort();
-        folders
-            .iter()
-            .map(|folder| data_set(folder, ports))
-            .collect()
+        folders.iter().map(|folder| data_set(folder, ports)).collect()
     }
 }
 
 fn prefix(set: &DataSet, sets: &[DataSet]) -> String {
-    if sets.len() > 1 {
-        format!("{}: ", set.name)
-    } else {
-        String::new()
-    }
+    if sets.len() > 1 { format!("{}: ", set.name) } else { String::new() }
 }
 
 fn data_set(folder: &Path, ports: &[ModelInput]) -> Result<DataSet, Failure> {
     let given = numbered(folder, "input")?;
-    let is_named = given
-        .iter()
-        .all(|(name, _)| ports.iter().any(|port| port.name == *name));
+    let is_named = given.iter().all(|(name, _)| ports.iter().any(|port| port.name == *name));
     // Files without the inputs' names are in the order of the inputs.
     let inputs: BTreeMap<String, Tensor> = if is_named {
         given.into_iter().collect()
     } else {
-        ports
-            .iter()
-            .map(|port| port.name.clone())
-            .zip(given.into_iter().map(|(_, tensor)| tensor))
-            .collect()
+        ports.iter().map(|port| port.name.clone()).zip(given.into_iter().map(|(_, tensor)| tensor)).collect()
     };
-    let name = folder
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    Ok(DataSet {
-        name,
-        inputs,
-        outputs: numbered(folder, "output")?,
-    })
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(DataSet { name, inputs, outputs: numbered(folder, "output")? })
 }
 
 /// `input_0.pb`, `input_1.pb` and so on.
 fn numbered(folder: &Path, kind: &str) -> Result<Vec<(String, Tensor)>, Failure> {
     let paths = (0..).map(|at| folder.join(format!("{kind}_{at}.pb")));
-    paths
-        .take_while(|path| path.exists())
-        .map(|path| read_pb(&path))
-        .collect()
+    paths.take_while(|path| path.exists()).map(|path| read_pb(&path)).collect()
 }
 
 /// The reason why results are not the expected ones, if they are not.
 fn check(set: &DataSet, results: &[Tensor], tolerance: Tolerance) -> Result<(), String> {
     if results.len() != set.outputs.len() {
-        return Err(format!(
-            "{} outputs, not {}",
-            results.len(),
-            set.outputs.len()
-        ));
+        return Err(format!("{} outputs, not {}", results.len(), set.outputs.len()));
     }
     for (at, (got, (name, want))) in results.iter().zip(&set.outputs).enumerate() {
         match compare(got, want, tolerance.of_suite(want.dtype())) {
             Verdict::Equal => {}
             Verdict::Type(why) => return Err(format!("output {at} `{name}`: {why}")),
             Verdict::Differs(difference) => {
-                return Err(format!(
-                    "output {at} `{name}`: {}",
-                    difference.describe(got, want)
-                ));
+                return Err(format!("output {at} `{name}`: {}", difference.describe(got, want)));
             }
         }
     }

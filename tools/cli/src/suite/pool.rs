@@ -28,10 +28,7 @@ pub(crate) fn run_all(pool: &Pool, tasks: Vec<Task>) -> Result<Vec<Outcome>, Fai
         let mut worker = None;
         loop {
             // Taken in a statement of its own, so that the lock is not held while the case runs.
-            let next = queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop_front();
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some((at, task)) = next else {
                 return worker.take().map_or(Ok(()), Worker::dismiss);
             };
@@ -42,15 +39,12 @@ pub(crate) fn run_all(pool: &Pool, tasks: Vec<Task>) -> Result<Vec<Outcome>, Fai
     };
     std::thread::scope(|scope| {
         let lanes: Vec<_> = (0..pool.jobs).map(|_| scope.spawn(lane)).collect();
-        lanes.into_iter().try_for_each(|lane| {
-            lane.join()
-                .unwrap_or_else(|_| Err(Failure::Bug("a test lane panicked".into())))
-        })
+        lanes
+            .into_iter()
+            .try_for_each(|lane| lane.join().unwrap_or_else(|_| Err(Failure::Bug("a test lane panicked".into()))))
     })?;
     bar.finish_and_clear();
-    let outcomes = outcomes
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(outcomes.into_iter().flatten().collect())
 }
 
@@ -73,12 +67,7 @@ fn run_one(pool: &Pool, slot: &mut Option<Worker>, task: &Task) -> Result<Outcom
         Err(RecvTimeoutError::Disconnected) => worker.end(),
     };
     let ms = start.elapsed().as_millis() as u64;
-    Ok(Outcome {
-        name: task.name.clone(),
-        status: Status::Failed,
-        reason: Some(reason),
-        ms,
-    })
+    Ok(Outcome { name: task.name.clone(), status: Status::Failed, reason: Some(reason), ms })
 }
 
 /// A child process.
@@ -96,18 +85,11 @@ const KEPT: usize = 8;
 
 impl Worker {
     fn start(arguments: &[String]) -> Result<Self, Failure> {
-        let program = std::env::current_exe()
-            .map_err(|e| Failure::Limit(format!("no path to this program: {e}")))?;
+        let program = std::env::current_exe().map_err(|e| Failure::Limit(format!("no path to this program: {e}")))?;
         let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let fail = || Failure::Limit("a child process has no pipes".into());
-        let mut child = command
-            .spawn()
-            .map_err(|e| Failure::Limit(format!("cannot start a child process: {e}")))?;
+        let mut child = command.spawn().map_err(|e| Failure::Limit(format!("cannot start a child process: {e}")))?;
         let stdin = child.stdin.take().ok_or_else(fail)?;
         let stdout = child.stdout.take().ok_or_else(fail)?;
         let stderr = child.stderr.take().ok_or_else(fail)?;
@@ -130,13 +112,7 @@ impl Worker {
                 }
             }
         });
-        Ok(Worker {
-            child,
-            stdin,
-            answers,
-            complaints,
-            listeners: vec![answering, complaining],
-        })
+        Ok(Worker { child, stdin, answers, complaints, listeners: vec![answering, complaining] })
     }
 
     fn ask(&mut self, task: &Task, limit: Duration) -> Result<Outcome, RecvTimeoutError> {
@@ -148,14 +124,9 @@ impl Worker {
 
     /// Lets the child end by itself: it does when its standard input does.
     fn dismiss(self) -> Result<(), Failure> {
-        let Worker {
-            mut child, stdin, ..
-        } = self;
+        let Worker { mut child, stdin, .. } = self;
         drop(stdin);
-        child
-            .wait()
-            .map(|_| ())
-            .map_err(|e| Failure::Limit(format!("a child process cannot be waited for: {e}")))
+        child.wait().map(|_| ()).map_err(|e| Failure::Limit(format!("a child process cannot be waited for: {e}")))
     }
 
     /// Ends the child, and tells how it ended.
@@ -168,19 +139,9 @@ impl Worker {
         for listener in self.listeners.drain(..) {
             let _ = listener.join();
         }
-        let complaints = self
-            .complaints
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let said = complaints
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(" | ");
-        format!(
-            "crashed ({}): {said}",
-            status.map_or("no status".into(), |status| status.to_string())
-        )
+        let complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = complaints.iter().map(String::as_str).collect::<Vec<_>>().join(" | ");
+        format!("crashed ({}): {said}", status.map_or("no status".into(), |status| status.to_string()))
     }
 
     fn wait_shortly(&mut self) -> Option<Option<ExitStatus>> {

@@ -41,8 +41,7 @@ pub(crate) struct Verb {
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     let duration = Duration::try_from_secs_f64(verb.duration);
-    let duration =
-        duration.map_err(|_| Failure::Usage(format!("--duration {} is no time", verb.duration)))?;
+    let duration = duration.map_err(|_| Failure::Usage(format!("--duration {} is no time", verb.duration)))?;
     // What is not given is made up: the time of most models does not depend on values.
     let mut given = verb.inputs.clone();
     given.random_inputs.get_or_insert(0);
@@ -60,11 +59,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
 }
 
 /// Times of runs in milliseconds, sorted, after one run and a tenth of the time to warm up.
-fn measure(
-    session: &Session,
-    runs: Option<usize>,
-    duration: Duration,
-) -> Result<Vec<f64>, Failure> {
+fn measure(session: &Session, runs: Option<usize>, duration: Duration) -> Result<Vec<f64>, Failure> {
     let warm_up = Instant::now();
     session.engine.run(&session.inputs)?;
     while warm_up.elapsed() < duration / 10 {
@@ -72,8 +67,7 @@ fn measure(
     }
     let mut times = vec![];
     let start = Instant::now();
-    let is_enough =
-        |n: usize| runs.map_or(n >= FEWEST && start.elapsed() >= duration, |runs| n >= runs);
+    let is_enough = |n: usize| runs.map_or(n >= FEWEST && start.elapsed() >= duration, |runs| n >= runs);
     while !is_enough(times.len()) {
         let start = Instant::now();
         session.engine.run(&session.inputs)?;
@@ -86,18 +80,13 @@ fn measure(
 /// The value below which this part of the sorted values lies.
 fn percentile(sorted: &[f64], part: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
-    sorted
-        .get((part * last as f64).round() as usize)
-        .copied()
-        .unwrap_or(f64::NAN)
+    sorted.get((part * last as f64).round() as usize).copied().unwrap_or(f64::NAN)
 }
 
 /// The largest memory of this process so far, compile included; `None` where the system does not say.
 fn peak_memory_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib / 1024.0)
 }
@@ -125,23 +114,13 @@ fn kernels(profile: &Profile) -> Vec<StepProfile> {
     kernels
 }
 
-fn to_json(
-    session: &Session,
-    times: &[f64],
-    peak: Option<f64>,
-    profile: &Profile,
-    kernels: &[StepProfile],
-) -> Value {
+fn to_json(session: &Session, times: &[f64], peak: Option<f64>, profile: &Profile, kernels: &[StepProfile]) -> Value {
     let median = percentile(times, 0.5);
     let total: f64 = kernels.iter().map(|kernel| kernel.time.as_secs_f64()).sum();
     let kernel = |kernel: &StepProfile| {
         let seconds = kernel.time.as_secs_f64();
         let rate = |amount: i64| {
-            if seconds > 0.0 {
-                amount as f64 / seconds / 1e9
-            } else {
-                0.0
-            }
+            if seconds > 0.0 { amount as f64 / seconds / 1e9 } else { 0.0 }
         };
         json!({
             "name": kernel.name, "calls": kernel.calls, "us": seconds * 1e6, "share": seconds / total.max(f64::MIN_POSITIVE),
@@ -164,39 +143,21 @@ fn to_json(
     })
 }
 
-fn print(
-    session: &Session,
-    times: &[f64],
-    peak: Option<f64>,
-    profile: &Profile,
-    kernels: &[StepProfile],
-) {
+fn print(session: &Session, times: &[f64], peak: Option<f64>, profile: &Profile, kernels: &[StepProfile]) {
     let median = percentile(times, 0.5);
     let (p10, p90) = (percentile(times, 0.1), percentile(times, 0.9));
     output::line(format!("device       {}", session.engine.device()));
-    output::line(format!(
-        "latency      median {median:.3} ms, p10 {p10:.3}, p90 {p90:.3} ({} runs)",
-        times.len()
-    ));
+    output::line(format!("latency      median {median:.3} ms, p10 {p10:.3}, p90 {p90:.3} ({} runs)", times.len()));
     output::line(format!("throughput   {:.1} runs/s", 1e3 / median));
     if let Some(report) = &session.report {
-        let phases = report.timings.iter().map(|timing| {
-            format!(
-                "{} {:.1}",
-                timing.phase.name(),
-                timing.time.as_secs_f64() * 1e3
-            )
-        });
+        let phases = report
+            .timings
+            .iter()
+            .map(|timing| format!("{} {:.1}", timing.phase.name(), timing.time.as_secs_f64() * 1e3));
         let phases = phases.collect::<Vec<_>>().join(", ");
-        output::line(format!(
-            "compile      {:.1} ms ({phases})",
-            session.compile.as_secs_f64() * 1e3
-        ));
+        output::line(format!("compile      {:.1} ms ({phases})", session.compile.as_secs_f64() * 1e3));
     }
-    output::line(format!(
-        "load         {:.2} ms",
-        session.load.as_secs_f64() * 1e3
-    ));
+    output::line(format!("load         {:.2} ms", session.load.as_secs_f64() * 1e3));
     let mb = |bytes: usize| bytes as f64 / f64::from(1 << 20);
     let peak = peak.map_or("unknown".into(), |peak| format!("{peak:.1} MB"));
     output::line(format!(
@@ -204,10 +165,7 @@ fn print(
         mb(profile.arena_bytes),
         mb(profile.weight_bytes)
     ));
-    let table = Profile {
-        steps: kernels.to_vec(),
-        ..profile.clone()
-    };
+    let table = Profile { steps: kernels.to_vec(), ..profile.clone() };
     output::line(tenfold_run::outputs::profile_table(&table, ROWS).trim_end());
 }
 
@@ -218,13 +176,7 @@ mod tests {
     #[test]
     fn percentiles_of_few_values() {
         assert_eq!(percentile(&[1.0, 2.0, 9.0], 0.5), 2.0);
-        assert_eq!(
-            (
-                percentile(&[1.0, 2.0, 9.0], 0.1),
-                percentile(&[1.0, 2.0, 9.0], 0.9)
-            ),
-            (1.0, 9.0)
-        );
+        assert_eq!((percentile(&[1.0, 2.0, 9.0], 0.1), percentile(&[1.0, 2.0, 9.0], 0.9)), (1.0, 9.0));
         assert!(percentile(&[], 0.5).is_nan());
     }
 
@@ -238,15 +190,11 @@ mod tests {
             flops: 10,
             bytes: 1,
         };
-        let profile = Profile {
-            steps: vec![step("a", "n1", 1), step("b", "n2", 5), step("a", "n3", 2)],
-            ..Profile::default()
-        };
+        let profile =
+            Profile { steps: vec![step("a", "n1", 1), step("b", "n2", 5), step("a", "n3", 2)], ..Profile::default() };
         let rows = kernels(&profile);
         assert_eq!(
-            rows.iter()
-                .map(|row| (row.name.as_str(), row.calls, row.flops))
-                .collect::<Vec<_>>(),
+            rows.iter().map(|row| (row.name.as_str(), row.calls, row.flops)).collect::<Vec<_>>(),
             [("b", 1, 10), ("a", 2, 20)]
         );
         assert_eq!(rows[1].nodes, ["n1", "n3"]);

@@ -26,17 +26,10 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
         Err(Error::Model { diagnostics, .. }) => diagnostics,
         Err(other) => return Err(other.into()),
     };
-    let place = if diagnostics.is_empty() {
-        kernels(verb, &options)?
-    } else {
-        None
-    };
+    let place = if diagnostics.is_empty() { kernels(verb, &options)? } else { None };
     if verb.json {
         let all: Vec<Value> = diagnostics.iter().map(to_json).collect();
-        let lowering: Vec<Value> = place
-            .iter()
-            .map(|text| json!({"code": "E1003", "message": text}))
-            .collect();
+        let lowering: Vec<Value> = place.iter().map(|text| json!({"code": "E1003", "message": text})).collect();
         let problems = [all, lowering].concat();
         output::line(json!({"supported": problems.is_empty(), "problems": problems}));
     } else {
@@ -62,12 +55,7 @@ fn failure(diagnostics: &[Diagnostic]) -> Failure {
 /// Whether everything has kernels on the host; the first thing that has none.
 fn kernels(verb: &Verb, options: &Options) -> Result<Option<String>, Failure> {
     let start = driver::Start::Model(&verb.model);
-    match driver::phase_text(
-        start,
-        driver::Phase::Lower,
-        graph::TextOptions::default(),
-        options,
-    ) {
+    match driver::phase_text(start, driver::Phase::Lower, graph::TextOptions::default(), options) {
         Ok(_) => Ok(None),
         Err(error @ Error::Lower { .. }) => Ok(Some(format!("error[E1003]: {error}"))),
         Err(other) => Err(other.into()),

@@ -56,10 +56,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     let ports = frontend.inputs();
     let (tensors, dims) = data::for_model(&ports, &verb.inputs, &verb.compile)?;
     session::check_complete(&ports, &tensors)?;
-    let mut options = Options {
-        targets: vec![target],
-        ..verb.compile.options()
-    };
+    let mut options = Options { targets: vec![target], ..verb.compile.options() };
     session::specialise(&mut options, &ports, &tensors, &dims);
     let mut imported = session::import_with(&frontend, &mut options, &tensors)?;
     if verb.all_nodes {
@@ -77,11 +74,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
 fn expose(graph: &mut Graph) {
     let mut taken: Vec<String> = graph.outputs.iter().map(|port| port.name.clone()).collect();
     let is_constant: Vec<bool> = graph.constants().iter().map(Option::is_some).collect();
-    let results: Vec<ValueId> = graph
-        .nodes
-        .iter()
-        .flat_map(|node| node.outputs.iter().copied())
-        .collect();
+    let results: Vec<ValueId> = graph.nodes.iter().flat_map(|node| node.outputs.iter().copied()).collect();
     for value in results {
         let Some(name) = graph.value(value).name.clone() else {
             continue;
@@ -98,10 +91,7 @@ fn watched(graph: &Graph) -> Vec<Watched> {
     let node = |value: ValueId| producers[value.index()].map(|at| graph.nodes[at].loc.to_string());
     let outputs = graph.outputs.iter();
     outputs
-        .map(|port| Watched {
-            name: port.name.clone(),
-            node: node(port.value).unwrap_or_else(|| "an input".into()),
-        })
+        .map(|port| Watched { name: port.name.clone(), node: node(port.value).unwrap_or_else(|| "an input".into()) })
         .collect()
 }
 
@@ -114,39 +104,22 @@ fn in_node_order(graph: &Graph) -> Vec<usize> {
 }
 
 /// The expected values, by the position of the output, in the order in which they are to be compared.
-fn reference(
-    verb: &Verb,
-    imported: &Imported,
-    tensors: &Tensors,
-) -> Result<Vec<(usize, Tensor)>, Failure> {
+fn reference(verb: &Verb, imported: &Imported, tensors: &Tensors) -> Result<Vec<(usize, Tensor)>, Failure> {
     let graph = &imported.graph;
     let order = in_node_order(graph);
     if verb.against == Path::new("evaluator") {
-        let inputs: Vec<Tensor> = graph
-            .inputs
-            .iter()
-            .filter_map(|port| tensors.get(&port.name).cloned())
-            .collect();
-        let values = graph::evaluate(graph, &inputs)
-            .map_err(|e| Failure::Input(format!("evaluator: {e}")))?;
-        return Ok(order
-            .into_iter()
-            .map(|at| (at, values[at].clone()))
-            .collect());
+        let inputs: Vec<Tensor> = graph.inputs.iter().filter_map(|port| tensors.get(&port.name).cloned()).collect();
+        let values = graph::evaluate(graph, &inputs).map_err(|e| Failure::Input(format!("evaluator: {e}")))?;
+        return Ok(order.into_iter().map(|at| (at, values[at].clone())).collect());
     }
     let in_file = |e: npy::Error| Failure::Input(format!("`{}`: {e}", verb.against.display()));
-    let members: BTreeMap<String, bytes::Bytes> = npy::read_npz(&data::read_file(&verb.against)?)
-        .map_err(in_file)?
-        .into_iter()
-        .collect();
+    let members: BTreeMap<String, bytes::Bytes> =
+        npy::read_npz(&data::read_file(&verb.against)?).map_err(in_file)?.into_iter().collect();
     let mut wanted = vec![];
     for at in order {
         let port = &graph.outputs[at];
         if let Some(member) = members.get(&port.name) {
-            wanted.push((
-                at,
-                npy::read(member, Some(graph.ty(port.value).dtype)).map_err(in_file)?,
-            ));
+            wanted.push((at, npy::read(member, Some(graph.ty(port.value).dtype)).map_err(in_file)?));
         }
     }
     if wanted.is_empty() {
@@ -160,23 +133,13 @@ fn reference(
     Ok(wanted)
 }
 
-fn conclude(
-    verb: &Verb,
-    watched: &[Watched],
-    got: &[Tensor],
-    wanted: &[(usize, Tensor)],
-) -> Result<(), Failure> {
-    let tolerance = Tolerance {
-        rtol: verb.rtol,
-        atol: verb.atol,
-    };
+fn conclude(verb: &Verb, watched: &[Watched], got: &[Tensor], wanted: &[(usize, Tensor)]) -> Result<(), Failure> {
+    let tolerance = Tolerance { rtol: verb.rtol, atol: verb.atol };
     for (at, want) in wanted {
         let (text, difference) = match compare(&got[*at], want, tolerance) {
             Verdict::Equal => continue,
             Verdict::Type(why) => (why, None),
-            Verdict::Differs(difference) => {
-                (difference.describe(&got[*at], want), Some(difference))
-            }
+            Verdict::Differs(difference) => (difference.describe(&got[*at], want), Some(difference)),
         };
         let Watched { name, node } = &watched[*at];
         if verb.json {
@@ -184,21 +147,14 @@ fn conclude(
                 json!({"equal": false, "value": name, "node": node, "reason": text, "error": difference.as_ref().map(to_json)}),
             );
         } else {
-            output::line(format!(
-                "first difference: `{name}`\n  --> {node}\n   = {text}"
-            ));
+            output::line(format!("first difference: `{name}`\n  --> {node}\n   = {text}"));
         }
         return Err(Failure::Difference(format!("`{name}` differs")));
     }
     if verb.json {
         output::line(json!({"equal": true, "compared": wanted.len()}));
     } else {
-        output::line(format!(
-            "{} values are equal within rtol {} and atol {}",
-            wanted.len(),
-            verb.rtol,
-            verb.atol
-        ));
+        output::line(format!("{} values are equal within rtol {} and atol {}", wanted.len(), verb.rtol, verb.atol));
     }
     Ok(())
 }

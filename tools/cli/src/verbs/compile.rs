@@ -43,23 +43,15 @@ pub(crate) struct Verb {
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     note_ranges(&verb.compile);
-    let mut options = Options {
-        targets: distinct(&verb.targets),
-        ..verb.compile.options()
-    };
+    let mut options = Options { targets: distinct(&verb.targets), ..verb.compile.options() };
     if let Some(to) = verb.to.filter(|to| *to != Phase::Pack) {
         options.freeze = frozen(verb, None)?;
-        let start = verb.from.map_or(Start::Model(&verb.model), |from| {
-            Start::Graph(&verb.model, from)
-        });
+        let start = verb.from.map_or(Start::Model(&verb.model), |from| Start::Graph(&verb.model, from));
         let text = driver::phase_text(start, to, graph::TextOptions::default(), &options)?;
         return write_text(&verb.output, &text);
     }
     let compiled = compile(verb, options)?;
-    let bytes = compiled
-        .artifact
-        .write(&verb.output)
-        .map_err(|e| Failure::Input(e.to_string()))?;
+    let bytes = compiled.artifact.write(&verb.output).map_err(|e| Failure::Input(e.to_string()))?;
     let report = compiled.report;
     if verb.json {
         output::line(to_json(&report, bytes));
@@ -68,11 +60,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     output::note(summary(&report, &verb.output, bytes));
     if verb.time {
         for timing in &report.timings {
-            output::note(format!(
-                "{:>10.1} ms  {}",
-                millis(timing.time),
-                timing.phase.name()
-            ));
+            output::note(format!("{:>10.1} ms  {}", millis(timing.time), timing.phase.name()));
         }
     }
     Ok(())
@@ -124,10 +112,7 @@ fn frozen(verb: &Verb, frontend: Option<&Frontend>) -> Result<Tensors, Failure> 
 pub(crate) fn note_ranges(compile: &CompileArgs) {
     for dim in &compile.dims {
         if let DimValue::Range(from, to) = dim.value {
-            output::note(format!(
-                "note: `{}` stays a symbol; runs do not check that it is in {from}..{to}",
-                dim.name
-            ));
+            output::note(format!("note: `{}` stays a symbol; runs do not check that it is in {from}..{to}", dim.name));
         }
     }
 }
@@ -146,10 +131,7 @@ fn millis(time: Duration) -> f64 {
 
 fn summary(report: &Report, path: &Path, bytes: u64) -> String {
     let mut text = format!("wrote {} ({:.2} MB)", path.display(), bytes as f64 / 1e6);
-    text += &format!(
-        ": {} nodes, {} after rewriting",
-        report.nodes_imported, report.nodes_optimized
-    );
+    text += &format!(": {} nodes, {} after rewriting", report.nodes_imported, report.nodes_optimized);
     for (target, launches, kernels) in &report.kernels {
         let short = target.split('/').next().unwrap_or(target);
         text += &format!("; {short}: {launches} launches of {kernels} kernels");
@@ -159,12 +141,10 @@ fn summary(report: &Report, path: &Path, bytes: u64) -> String {
 
 /// The report for a machine.
 pub(crate) fn report_json(report: &Report) -> Value {
-    let phases = report
-        .timings
-        .iter()
-        .map(|timing| json!({"phase": timing.phase.name(), "ms": millis(timing.time)}));
+    let phases = report.timings.iter().map(|timing| json!({"phase": timing.phase.name(), "ms": millis(timing.time)}));
     let kernels = report.kernels.iter();
-    let kernels = kernels.map(|(target, launches, kernels)| json!({"target": target, "launches": launches, "kernels": kernels}));
+    let kernels =
+        kernels.map(|(target, launches, kernels)| json!({"target": target, "launches": launches, "kernels": kernels}));
     json!({
         "nodes_imported": report.nodes_imported,
         "nodes_canonical": report.nodes_canonical,

@@ -13,12 +13,7 @@ pub(crate) struct Verb {
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        verb.shell,
-        &mut Arguments::command(),
-        "tenfold",
-        &mut script,
-    );
+    clap_complete::generate(verb.shell, &mut Arguments::command(), "tenfold", &mut script);
     crate::output::line(String::from_utf8_lossy(&script).trim_end());
     Ok(())
 }

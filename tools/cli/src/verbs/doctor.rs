@@ -35,13 +35,9 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
 
 fn gpus() -> Vec<Gpu> {
     match Cuda::count() {
-        Ok(n) => (0..n)
-            .map(|ordinal| {
-                Cuda::new(ordinal)
-                    .map(|gpu| gpu.info().clone())
-                    .map_err(|e| e.to_string())
-            })
-            .collect(),
+        Ok(n) => {
+            (0..n).map(|ordinal| Cuda::new(ordinal).map(|gpu| gpu.info().clone()).map_err(|e| e.to_string())).collect()
+        }
         Err(e) => vec![Err(e.to_string())],
     }
 }
@@ -70,11 +66,7 @@ fn print(gpus: &[Gpu]) {
     ));
     output::line(format!("LLVM         {} (linked in)", llvm()));
     output::line(format!("opset        up to {}", import_onnx::NEWEST_OPSET));
-    output::line(format!(
-        "host         {} cores, {}",
-        cores(),
-        Target::host().name()
-    ));
+    output::line(format!("host         {} cores, {}", cores(), Target::host().name()));
     for gpu in gpus {
         match gpu {
             Ok(info) => output::line(format!(
@@ -86,10 +78,10 @@ fn print(gpus: &[Gpu]) {
                 info.memory as f64 / f64::from(1 << 30),
                 info.driver / 1000,
                 info.driver % 1000 / 10,
-                target_of(info).map_or(
-                    "but nothing can be compiled for it".into(),
-                    |name| format!("used by --device cuda:{} as {name}", info.ordinal)
-                ),
+                target_of(info).map_or("but nothing can be compiled for it".into(), |name| format!(
+                    "used by --device cuda:{} as {name}",
+                    info.ordinal
+                )),
             )),
             Err(why) => output::line(format!("cuda         not used: {why}")),
         }

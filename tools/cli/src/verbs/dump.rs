@@ -31,14 +31,8 @@ pub(crate) struct Verb {
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
-    let options = Options {
-        targets: verb.targets.clone(),
-        ..verb.compile.options()
-    };
-    let mut text = TextOptions {
-        locs: verb.locs,
-        ..TextOptions::default()
-    };
+    let options = Options { targets: verb.targets.clone(), ..verb.compile.options() };
+    let mut text = TextOptions { locs: verb.locs, ..TextOptions::default() };
     if verb.constants {
         text.max_elements = usize::MAX;
     }

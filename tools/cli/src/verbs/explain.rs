@@ -12,18 +12,12 @@ pub(crate) struct Verb {
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     let Some(name) = &verb.code else {
-        Code::ALL
-            .iter()
-            .for_each(|code| output::line(format!("{}  {}", code.name(), text(*code).0)));
+        Code::ALL.iter().for_each(|code| output::line(format!("{}  {}", code.name(), text(*code).0)));
         return Ok(());
     };
-    let found = Code::ALL
-        .into_iter()
-        .find(|code| code.name().eq_ignore_ascii_case(name));
+    let found = Code::ALL.into_iter().find(|code| code.name().eq_ignore_ascii_case(name));
     let known = || Code::ALL.map(Code::name).join(", ");
-    let code = found.ok_or_else(|| {
-        Failure::Usage(format!("there is no code `{name}`; known are {}", known()))
-    })?;
+    let code = found.ok_or_else(|| Failure::Usage(format!("there is no code `{name}`; known are {}", known())))?;
     let (meaning, way_out) = text(code);
     output::line(format!("{}: {meaning}\n\n{way_out}", code.name()));
     Ok(())
@@ -56,10 +50,7 @@ fn text(code: Code) -> (&'static str, &'static str) {
             "types or shapes do not fit an operator",
             "The message names the node and its operands. The model is wrong, or a dimension was given a number that does not fit.",
         ),
-        Code::Syntax => (
-            "the text of a graph cannot be parsed",
-            "The message names line and column.",
-        ),
+        Code::Syntax => ("the text of a graph cannot be parsed", "The message names line and column."),
         Code::Limit => (
             "a limit of size, time or depth is passed",
             "Models that a real exporter writes stay below all limits; a hostile or broken file does not.",

@@ -34,11 +34,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     let start = Instant::now();
     let results = session.engine.run(&session.inputs)?;
     let time = start.elapsed();
-    let names = session
-        .engine
-        .outputs()
-        .iter()
-        .map(|port| port.name.as_str());
+    let names = session.engine.outputs().iter().map(|port| port.name.as_str());
     let named: Vec<(&str, &Tensor)> = names.zip(&results).collect();
     if let Some(path) = &verb.outputs {
         let saved = npy::save_npz(path, named.iter().copied());
@@ -60,13 +56,9 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     for (name, tensor) in &named {
         output::line(outputs::summary(name, tensor));
     }
-    let compiled = session.report.map_or(String::new(), |_| {
-        format!("compiled in {:.2} s, ", session.compile.as_secs_f64())
-    });
+    let compiled =
+        session.report.map_or(String::new(), |_| format!("compiled in {:.2} s, ", session.compile.as_secs_f64()));
     let device = session.engine.device();
-    output::note(format!(
-        "{compiled}ran on {device} in {:.3} ms (first run)",
-        millis(time)
-    ));
+    output::note(format!("{compiled}ran on {device} in {:.3} ms (first run)", millis(time)));
     Ok(())
 }

@@ -34,10 +34,7 @@ pub(crate) struct Verb {
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
-    let settings = Settings {
-        runner: verb.device,
-        threads: verb.threads,
-    };
+    let settings = Settings { runner: verb.device, threads: verb.threads };
     if verb.worker {
         return suite::serve(&settings);
     }
@@ -46,15 +43,9 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
         spec.open(Some(verb.threads))?;
     }
     let tasks = suite::find(&verb.folders)?;
-    let jobs = verb
-        .jobs
-        .or_else(|| std::thread::available_parallelism().ok())
-        .map_or(1, NonZeroUsize::get);
-    let pool = Pool {
-        jobs: jobs.min(tasks.len()),
-        limit: Duration::from_secs(verb.limit),
-        arguments: child_arguments(verb),
-    };
+    let jobs = verb.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let pool =
+        Pool { jobs: jobs.min(tasks.len()), limit: Duration::from_secs(verb.limit), arguments: child_arguments(verb) };
     let outcomes = suite::run_all(&pool, tasks)?;
     conclude(verb, &outcomes)
 }
@@ -66,45 +57,19 @@ fn child_arguments(verb: &Verb) -> Vec<String> {
         Runner::Device(tenfold_run::DeviceSpec::Cuda(ordinal)) => format!("cuda:{ordinal}"),
     };
     let threads = verb.threads.to_string();
-    [
-        "test",
-        "--worker",
-        "--device",
-        &device,
-        "--threads",
-        &threads,
-    ]
-    .map(String::from)
-    .to_vec()
+    ["test", "--worker", "--device", &device, "--threads", &threads].map(String::from).to_vec()
 }
 
 fn conclude(verb: &Verb, outcomes: &[Outcome]) -> Result<(), Failure> {
-    let failed = outcomes
-        .iter()
-        .filter(|outcome| outcome.status == Status::Failed)
-        .count();
+    let failed = outcomes.iter().filter(|outcome| outcome.status == Status::Failed).count();
     let passed = outcomes.len() - failed;
     if let Some(path) = &verb.json {
         let report = json!({"cases": outcomes, "passed": passed, "failed": failed});
         output::write_aside(path, format!("{report:#}\n").as_bytes())?;
     }
-    for outcome in outcomes
-        .iter()
-        .filter(|outcome| outcome.status == Status::Failed)
-    {
-        output::line(format!(
-            "FAILED {}: {}",
-            outcome.name,
-            outcome.reason.as_deref().unwrap_or_default()
-        ));
+    for outcome in outcomes.iter().filter(|outcome| outcome.status == Status::Failed) {
+        output::line(format!("FAILED {}: {}", outcome.name, outcome.reason.as_deref().unwrap_or_default()));
     }
     output::line(format!("{passed} passed, {failed} failed"));
-    if failed == 0 {
-        Ok(())
-    } else {
-        Err(Failure::Difference(format!(
-            "{failed} of {} cases failed",
-            outcomes.len()
-        )))
-    }
+    if failed == 0 { Ok(()) } else { Err(Failure::Difference(format!("{failed} of {} cases failed", outcomes.len()))) }
 }

@@ -6,17 +6,11 @@ use std::process::{Command, Output};
 
 /// The folder of a small model of the repository, in ONNX's test layout.
 pub fn small(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/models/small")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/models/small").join(name)
 }
 
 pub fn tenfold(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tenfold"))
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .unwrap()
+    Command::new(env!("CARGO_BIN_EXE_tenfold")).current_dir(folder).args(arguments).output().unwrap()
 }
 
 pub fn stdout(output: &Output) -> String {
@@ -26,11 +20,7 @@ pub fn stdout(output: &Output) -> String {
 #[track_caller]
 pub fn success(folder: &Path, arguments: &[&str]) -> String {
     let output = tenfold(folder, arguments);
-    assert!(
-        output.status.success(),
-        "{arguments:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     stdout(&output)
 }
 
@@ -42,10 +32,7 @@ pub fn failure(folder: &Path, arguments: &[&str], code: i32, expected: &str) {
     let output = tenfold(folder, arguments);
     let text = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
-    assert!(
-        text.contains(expected) && !text.contains("panicked"),
-        "{arguments:?}: {text}"
-    );
+    assert!(text.contains(expected) && !text.contains("panicked"), "{arguments:?}: {text}");
     assert_eq!(files(), before, "{arguments:?} left a file");
 }
 
@@ -56,15 +43,7 @@ pub fn json(text: &str) -> serde_json::Value {
 /// A folder with the model `resnet` as `m.onnx` and an input for it.
 pub fn workplace() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::copy(
-        small("resnet").join("model.onnx"),
-        folder.path().join("m.onnx"),
-    )
-    .unwrap();
-    std::fs::copy(
-        small("resnet").join("test_data_set_0/input_0.pb"),
-        folder.path().join("x.pb"),
-    )
-    .unwrap();
+    std::fs::copy(small("resnet").join("model.onnx"), folder.path().join("m.onnx")).unwrap();
+    std::fs::copy(small("resnet").join("test_data_set_0/input_0.pb"), folder.path().join("x.pb")).unwrap();
     folder
 }

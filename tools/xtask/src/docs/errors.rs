@@ -18,11 +18,13 @@ Operator constraints that a model breaks (`E2001`) are named, such as `transpose
 pub(super) fn page() -> Result<String, String> {
     let source = read("compiler/diag/src/lib.rs")?;
     let body = source.split_once("pub enum Code {").and_then(|(_, rest)| rest.split_once("\n}")).map(|(body, _)| body);
-    let docs: Vec<&str> = body.unwrap_or_default().lines().filter_map(|line| line.trim().strip_prefix("/// ")).collect();
+    let docs: Vec<&str> =
+        body.unwrap_or_default().lines().filter_map(|line| line.trim().strip_prefix("/// ")).collect();
     let mut out = String::from(HEAD);
     for code in Code::ALL {
         let mark = format!("`{}`", code.name());
-        let doc = docs.iter().find_map(|doc| doc.strip_suffix(&mark)).ok_or_else(|| format!("no doc line ends in {mark}"))?;
+        let doc =
+            docs.iter().find_map(|doc| doc.strip_suffix(&mark)).ok_or_else(|| format!("no doc line ends in {mark}"))?;
         let _ = writeln!(out, "| {mark} | {} |", cell(doc.trim()));
     }
     Ok(out)

@@ -32,21 +32,13 @@ const ROWS: &[Row] = &[
 
 /// The standard library's overflows early.
 fn asinh(x: f64) -> f64 {
-    if x.abs() < 1e300 {
-        x.asinh()
-    } else {
-        (x.abs().ln() + std::f64::consts::LN_2).copysign(x)
-    }
+    if x.abs() < 1e300 { x.asinh() } else { (x.abs().ln() + std::f64::consts::LN_2).copysign(x) }
 }
 
 /// The standard library's is inaccurate near 1.
 fn acosh(x: f64) -> f64 {
     let t = if x < 1.0 { f64::NAN } else { x - 1.0 };
-    if x.is_nan() || x < 1e100 {
-        (t + (2.0 * t + t * t).sqrt()).ln_1p()
-    } else {
-        x.ln() + std::f64::consts::LN_2
-    }
+    if x.is_nan() || x < 1e100 { (t + (2.0 * t + t * t).sqrt()).ln_1p() } else { x.ln() + std::f64::consts::LN_2 }
 }
 
 /// Arguments of all sizes: a third with random bits, a third in +-30, a third in +-1.
@@ -70,9 +62,7 @@ fn doubles_are_near_the_standard_library() {
     let mut failures = String::new();
     for &(function, exact, bound) in ROWS {
         let distance = |x: f64| steps64(function.apply(&Interp64, x), exact(x));
-        let worst = arguments()
-            .map(|x| (distance(x), x))
-            .max_by_key(|&(d, _)| d);
+        let worst = arguments().map(|x| (distance(x), x)).max_by_key(|&(d, _)| d);
         if let Some((d, x)) = worst
             && d > bound
         {
@@ -110,10 +100,7 @@ const ERF: [(f64, f64); 20] = [
 fn error_function_of_doubles() {
     for (x, exact) in ERF {
         for (x, exact) in [(x, exact), (-x, -exact)] {
-            assert!(
-                steps64(Unary::Erf.apply(&Interp64, x), exact) <= 1,
-                "erf({x})"
-            );
+            assert!(steps64(Unary::Erf.apply(&Interp64, x), exact) <= 1, "erf({x})");
         }
     }
     for x in arguments() {

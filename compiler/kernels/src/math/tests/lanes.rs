@@ -10,14 +10,8 @@ fn written(ty: Ty, write: impl FnOnce(&mut Writer, Val)) -> String {
     w.finish()
 }
 
-const TYPES: [Ty; 6] = [
-    Ty::F32,
-    Ty::F64,
-    Ty::BF16,
-    Ty::vector(Scalar::F16, 8),
-    Ty::vector(Scalar::F32, 16),
-    Ty::vector(Scalar::F64, 8),
-];
+const TYPES: [Ty; 6] =
+    [Ty::F32, Ty::F64, Ty::BF16, Ty::vector(Scalar::F16, 8), Ty::vector(Scalar::F32, 16), Ty::vector(Scalar::F64, 8)];
 
 #[test]
 fn nothing_needs_a_library() {
@@ -36,15 +30,9 @@ fn nothing_needs_a_library() {
             })
         }));
         for text in all {
-            assert!(
-                !text.contains("math.") && !text.contains("call") && !text.contains("remf"),
-                "{text}"
-            );
+            assert!(!text.contains("math.") && !text.contains("call") && !text.contains("remf"), "{text}");
             // A direct rounding to bf16, or from f64 to a half, would be a call.
-            assert!(
-                !text.contains("to bf16") || !text.contains("arith.truncf"),
-                "{text}"
-            );
+            assert!(!text.contains("to bf16") || !text.contains("arith.truncf"), "{text}");
         }
     }
 }

@@ -12,8 +12,7 @@ fn ulp32(y: f32, exact: f64) -> f64 {
     let rounded = exact as f32;
     if rounded.is_nan() || rounded.is_infinite() || y.is_nan() || y.is_infinite() {
         // At the edge of overflow the last finite number is as good as infinity.
-        let near_edge = y.abs() == f32::MAX && rounded.is_infinite()
-            || rounded.abs() == f32::MAX && y.is_infinite();
+        let near_edge = y.abs() == f32::MAX && rounded.is_infinite() || rounded.abs() == f32::MAX && y.is_infinite();
         let same = y == rounded || y.is_nan() && rounded.is_nan();
         return if same {
             0.0
@@ -30,11 +29,7 @@ fn ulp32(y: f32, exact: f64) -> f64 {
 /// Distance in representable doubles.
 fn steps64(x: f64, y: f64) -> u64 {
     if x.is_nan() || y.is_nan() {
-        return if x.is_nan() && y.is_nan() {
-            0
-        } else {
-            u64::MAX
-        };
+        return if x.is_nan() && y.is_nan() { 0 } else { u64::MAX };
     }
     let order = |v: f64| {
         let bits = v.to_bits() as i64;

@@ -50,11 +50,7 @@ fn check(stride: usize) {
     for row in ROWS {
         let (error, x) = worst(row, stride);
         if error > row.2 {
-            failures += &format!(
-                "{}({x:e}): {error:.3} ULP, stated {}\n",
-                row.0.name(),
-                row.2
-            );
+            failures += &format!("{}({x:e}): {error:.3} ULP, stated {}\n", row.0.name(), row.2);
         }
     }
     assert!(failures.is_empty(), "\n{failures}");
@@ -74,11 +70,7 @@ fn errors_are_as_stated_for_all_halves() {
     for (function, exact, bound) in ROWS {
         for &x in &values {
             let error = ulp32(function.apply(&Interp32, x), exact(x.into()));
-            assert!(
-                error <= *bound,
-                "{}({x:e}): {error:.3} ULP",
-                function.name()
-            );
+            assert!(error <= *bound, "{}({x:e}): {error:.3} ULP", function.name());
         }
     }
 }

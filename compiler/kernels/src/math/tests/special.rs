@@ -50,10 +50,7 @@ fn functions_at_their_edges() {
             let got = function.apply(&Interp64, x);
             assert!(same(got, y), "{name}({x}) in f64: {got}, not {y}");
             let got = function.apply(&Interp32, x as f32);
-            assert!(
-                same(got.into(), (y as f32).into()),
-                "{name}({x}) in f32: {got}, not {y}"
-            );
+            assert!(same(got.into(), (y as f32).into()), "{name}({x}) in f32: {got}, not {y}");
         }
     }
 }
@@ -83,30 +80,19 @@ fn results_reach_into_the_denormals() {
 }
 
 /// Arguments whose pairs are all the special cases there are.
-const CORNERS: &[f64] = &[
-    NAN, -INF, -1e30, -4.0, -3.0, -2.5, -1.0, -0.5, -TINY, -0.0, 0.0, TINY, 0.5, 1.0, 1.5, 3.0,
-    4.0, 1e30, INF,
-];
+const CORNERS: &[f64] =
+    &[NAN, -INF, -1e30, -4.0, -3.0, -2.5, -1.0, -0.5, -TINY, -0.0, 0.0, TINY, 0.5, 1.0, 1.5, 3.0, 4.0, 1e30, INF];
 
 fn check_corners(function: Binary, exact: fn(f64, f64) -> f64, exact32: fn(f32, f32) -> f32) {
-    let near =
-        |x: f64, y: f64, unit: f64| same(x, y) || y != 0.0 && ((x - y) / y).abs() < 2.0 * unit;
+    let near = |x: f64, y: f64, unit: f64| same(x, y) || y != 0.0 && ((x - y) / y).abs() < 2.0 * unit;
     for &x in CORNERS {
         for &y in CORNERS {
             let (got, want) = (function.apply(&Interp64, x, y), exact(x, y));
-            assert!(
-                near(got, want, f64::EPSILON),
-                "{}({x:e}, {y:e}): {got:e}, not {want:e}",
-                function.name()
-            );
+            assert!(near(got, want, f64::EPSILON), "{}({x:e}, {y:e}): {got:e}, not {want:e}", function.name());
             let (x, y) = (x as f32, y as f32);
             let (got, want) = (function.apply(&Interp32, x, y), exact32(x, y));
             let near = near(got.into(), want.into(), f32::EPSILON.into());
-            assert!(
-                near,
-                "{}({x:e}, {y:e}) in f32: {got:e}, not {want:e}",
-                function.name()
-            );
+            assert!(near, "{}({x:e}, {y:e}) in f32: {got:e}, not {want:e}", function.name());
         }
     }
 }
@@ -137,10 +123,7 @@ fn remainders_are_exact() {
     };
     for _ in 0..5_000 {
         let (x, y) = (f32::from_bits(next() as u32), f32::from_bits(next() as u32));
-        assert!(
-            same(fmod(&Interp32, x, y).into(), (x % y).into()),
-            "{x:e} {y:e}"
-        );
+        assert!(same(fmod(&Interp32, x, y).into(), (x % y).into()), "{x:e} {y:e}");
         let x = f64::from_bits(next());
         let y = x * 2f64.powi(-((next() % 120) as i32)) * 1.37;
         assert!(same(fmod(&Interp64, x, y), x % y), "{x:e} {y:e}");
@@ -155,19 +138,10 @@ fn powers_and_angles_are_accurate() {
         let (x, y) = (x as f32, y as f32);
         let exact = f64::from(x).powf(y.into());
         assert!(super::ulp32(pow(&Interp32, x, y), exact) <= 1.1, "{x}^{y}");
-        assert!(
-            super::ulp32(atan2(&Interp32, y, x), f64::from(y).atan2(x.into())) <= 1.6,
-            "{y} {x}"
-        );
+        assert!(super::ulp32(atan2(&Interp32, y, x), f64::from(y).atan2(x.into())) <= 1.6, "{y} {x}");
         let (x, y) = (f64::from(x), f64::from(y));
-        assert!(
-            super::steps64(pow(&Interp64, x, y), x.powf(y)) <= 1,
-            "{x}^{y}"
-        );
-        assert!(
-            super::steps64(atan2(&Interp64, y, x), y.atan2(x)) <= 2,
-            "{y} {x}"
-        );
+        assert!(super::steps64(pow(&Interp64, x, y), x.powf(y)) <= 1, "{x}^{y}");
+        assert!(super::steps64(atan2(&Interp64, y, x), y.atan2(x)) <= 2, "{y} {x}");
     }
 }
 
