@@ -12,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 MODELS = ROOT / "models"
 FIXTURES = ROOT / "tests" / "models"
+REAL = HERE / "real"
 
 
 def load():

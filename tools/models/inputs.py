@@ -1,7 +1,7 @@
 """Inputs for the test models: seeded random ones and natural ones.
 
-A natural input is a function below, named in manifest.json as `"real"`; it
-returns the arrays by input name. It sees the ONNX Runtime session, because a
+A natural input is a function below or in `photographs` or `prose`, named in
+manifest.json as `"real"`; it returns the arrays by input name. It sees the ONNX Runtime session, because a
 model with state needs the state of the steps before.
 """
 
@@ -9,6 +9,8 @@ import zlib
 
 import catalog
 import numpy as np
+import photographs
+import prose
 from PIL import Image
 
 
@@ -26,9 +28,15 @@ def random_value(spec, rng):
 def build(model_name, index, test_set, session):
     """The inputs of one test set, by input name."""
     if "real" in test_set:
-        return globals()[test_set["real"]](session)
+        return natural(test_set["real"])(session)
     rng = np.random.default_rng([zlib.crc32(model_name.encode()), index])
     return {name: random_value(spec, rng) for name, spec in test_set["inputs"].items()}
+
+
+def natural(name):
+    """The function of that name, here or in the modules for pictures and text."""
+    places = [globals(), vars(photographs), vars(prose)]
+    return next(place[name] for place in places if name in place)
 
 
 def resize(image, height, width):
@@ -88,33 +96,6 @@ def page_for_detection(_session):
 def page_for_yolox(_session):
     sheet = page(416, 416)
     return {"images": np.ascontiguousarray(sheet.transpose(2, 0, 1)[None], dtype=np.float32)}
-
-
-def scene(size):
-    """A drawn landscape with sun, hills and a standing figure, RGB in [0, 255]."""
-    y, x = np.mgrid[0:size, 0:size] / size
-    image = np.stack([110 + 90 * y, 150 + 60 * y, 225 - 40 * y], -1)
-    image[(x - 0.8) ** 2 + (y - 0.18) ** 2 < 0.006] = [255, 240, 170]
-    for base, height, color in ((0.62, 0.08, (70, 110, 80)), (0.74, 0.05, (50, 90, 40))):
-        image[y > base + height * np.sin(9 * x + 40 * base)] = color
-    skin, cloth = [214, 168, 140], [150, 40, 50]
-    image[((x - 0.35) / 0.09) ** 2 + ((y - 0.66) / 0.2) ** 2 < 1] = cloth
-    image[((x - 0.35) / 0.055) ** 2 + ((y - 0.4) / 0.075) ** 2 < 1] = skin
-    for side in (-1, 1):
-        image[((x - 0.35 - 0.1 * side) / 0.022) ** 2 + ((y - 0.62) / 0.14) ** 2 < 1] = skin
-        image[((x - 0.35 - 0.04 * side) / 0.03) ** 2 + ((y - 0.87) / 0.13) ** 2 < 1] = skin
-    image += np.random.default_rng(11).normal(0, 6, image.shape)
-    return np.clip(np.rint(image), 0, 255).astype(np.float32)
-
-
-def scene_for_nudenet(_session):
-    image = scene(320).transpose(2, 0, 1)[None] / 255
-    return {"images": np.ascontiguousarray(image, dtype=np.float32)}
-
-
-def scene_for_open_nsfw(_session):
-    bgr = scene(224)[..., ::-1] - np.array([104, 117, 123], np.float32)
-    return {"input_0": np.ascontiguousarray(bgr[None], dtype=np.float32)}
 
 
 def magika_features(data):

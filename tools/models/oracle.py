@@ -17,6 +17,8 @@ from pathlib import Path
 import catalog
 import inputs
 import onnxruntime as ort
+import photographs
+import prose
 from onnx import numpy_helper
 
 
@@ -41,12 +43,13 @@ def write_values(folder, prefix, names, values):
 
 def write_set(folder, session, feed):
     """Runs one set of inputs and writes both sides."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
     in_names = [i.name for i in session.get_inputs()]
     out_names = [o.name for o in session.get_outputs()]
+    results = session.run(out_names, feed)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     write_values(folder, "input", in_names, [feed[name] for name in in_names])
-    write_values(folder, "output", out_names, session.run(out_names, feed))
+    write_values(folder, "output", out_names, results)
 
 
 def write_tolerance(folder):
@@ -57,7 +60,8 @@ def write_tolerance(folder):
 def stamp_of(entry):
     """What the written sets depend on."""
     facts = catalog.model_path(entry).stat()
-    scripts = [Path(__file__), Path(inputs.__file__), *sorted(catalog.FIXTURES.glob("*.*"))]
+    scripts = [Path(module.__file__) for module in (sys.modules[__name__], inputs, photographs, prose)]
+    scripts += sorted(catalog.FIXTURES.glob("*.*")) + sorted(catalog.REAL.glob("*.*"))
     digest = hashlib.sha256()
     for script in scripts:
         digest.update(script.read_bytes())
@@ -72,11 +76,12 @@ def write_sets(entry):
     if stamp.is_file() and stamp.read_text() == wanted:
         return False
     session = session_for(catalog.model_path(entry))
-    for old in catalog.folder(entry).glob("test_data_set_*"):
+    folders = [catalog.folder(entry) / f"test_data_set_{index}" for index in range(len(entry["sets"]))]
+    for old in set(catalog.folder(entry).glob("test_data_set_*")) - set(folders):
         shutil.rmtree(old)
     for index, test_set in enumerate(entry["sets"]):
         feed = inputs.build(entry["name"], index, test_set, session)
-        write_set(catalog.folder(entry) / f"test_data_set_{index}", session, feed)
+        write_set(folders[index], session, feed)
     write_tolerance(catalog.folder(entry))
     stamp.write_text(wanted)
     return True

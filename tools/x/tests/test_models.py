@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import catalog
 import inputs
 import numpy as np
+import photographs
+import prose
 
 
 class Manifest(unittest.TestCase):
@@ -18,7 +20,13 @@ class Manifest(unittest.TestCase):
         for entry in catalog.load():
             for test_set in entry["sets"]:
                 if "real" in test_set:
-                    self.assertTrue(callable(getattr(inputs, test_set["real"])), entry["name"])
+                    self.assertTrue(callable(inputs.natural(test_set["real"])), entry["name"])
+
+    def test_every_tested_model_has_random_and_real_inputs(self):
+        for entry in catalog.load():
+            if entry["tier"] != "extra":
+                kinds = {"real" if "real" in test_set else "random" for test_set in entry["sets"]}
+                self.assertEqual(kinds, {"real", "random"}, entry["name"])
 
     def test_packaged_models_are_pinned_and_hashed(self):
         for entry in catalog.load():
@@ -49,11 +57,52 @@ class Inputs(unittest.TestCase):
         self.assertEqual(features[:5].tolist(), [97, 98, 32, 10, 256])
         self.assertEqual(features[-5:].tolist(), [256, 32, 32, 97, 98])
 
+    def test_photographs_are_scaled_cropped_and_normalised(self):
+        white = photographs.cropped(photographs.Image.new("RGB", (60, 30), "white"), 16, 12)
+        self.assertEqual((white.shape, white.min()), ((12, 12, 3), 255))
+        x = photographs.cat_for_imagenet(None)["x"]
+        self.assertEqual((x.shape, x.dtype), ((1, 3, 224, 224), np.float32))
+        # A photograph is neither flat nor noise: its neighbours are alike.
+        self.assertGreater(x.std(), 0.5)
+        self.assertLess(np.abs(np.diff(x)).mean(), 0.2)
+
     def test_voice_steps_carry_the_state(self):
         session = SimpleNamespace(run=lambda _, feed: [None, feed["state"] + 1])
         feed = inputs.silero_after(session, 16000, 3)
         self.assertEqual(feed["input"].shape, (1, 576))
         self.assertEqual(feed["state"].max(), 3)
+
+    def test_decode_starts_with_no_past_and_ends_before_the_last_token(self):
+        caches = [SimpleNamespace(name=f"past_{i}", shape=[1, 2, "past", 4]) for i in range(2)]
+
+        def step(_, feed):
+            return [None, *(np.concatenate([feed[c.name], np.ones((1, 2, 1, 4))], 2) for c in caches)]
+
+        session = SimpleNamespace(get_inputs=lambda: [None, *caches], run=step)
+        feed = prose.address_for_decode(session)
+        self.assertEqual(feed["past_1"].shape, (1, 2, prose.LLAMA_LENGTH - 1, 4))
+        self.assertEqual(feed["input_ids"].tolist(), [[3 + prose.text()[prose.LLAMA_LENGTH - 2]]])
+
+
+class Prose(unittest.TestCase):
+    def test_tokens_of_bert_spell_the_text(self):
+        spelled = "".join(token for token, _ in prose.bert_tokens() if token not in ("[CLS]", "[SEP]"))
+        plain = prose.text().decode().lower()
+        self.assertEqual(spelled.replace("##", ""), "".join(plain.split()))
+
+    def test_bert_has_two_parts_and_padding(self):
+        feed = prose.address_for_bert(None)
+        ids, mask, types = (feed[n][0] for n in ("input_ids", "attention_mask", "token_type_ids"))
+        self.assertEqual(ids[types == 1].tolist().count(102), 1)
+        self.assertEqual(ids[: (types == 1).argmax()].tolist().count(102), 1)
+        self.assertTrue((ids[mask == 0] == 0).all() and (types[mask == 0] == 0).all())
+        self.assertLess(mask.sum(), prose.BERT_LENGTH)
+
+    def test_bytes_are_tokens_of_gpt2(self):
+        # From the published vocabulary: "!" is 0, "A" 32, "a" 64, newline 198, space 220.
+        ids = prose.gpt2_byte_ids()
+        self.assertEqual([ids[ord(c)] for c in "!Aa\n "], [0, 32, 64, 198, 220])
+        self.assertEqual(sorted(ids), list(range(256)))
 
 
 if __name__ == "__main__":
