@@ -4,7 +4,7 @@ import sys
 import time
 
 from setup import setup
-from shell import ROOT, Failed, binary, cargo, python, run, say
+from shell import MODELS, ROOT, TARGET, Failed, binary, cargo, python, run, say
 
 
 def verb_setup(arguments):
@@ -29,11 +29,19 @@ def verb_test(arguments):
 
 
 def verb_models(arguments):
-    """fetch or export every test model, or the ones named, with ONNX Runtime's outputs"""
+    """fetch or export every test model, or the ones named, with ONNX Runtime's outputs; assemble their PTX"""
     setup(torch=True)
+    cargo("build", "--release", "--quiet", "-p", "cli")
     import models
+    import ptx_page
+    import suites
 
     models.prepare(arguments)
+    folders = [MODELS / name for name in arguments] or suites.model_folders(("test", "models"))
+    wrong = ptx_page.report(folders, TARGET / "ptx-models", keep=not arguments)
+    for problem in wrong:
+        say(problem)
+    return 1 if wrong else 0
 
 
 def verb_bench(arguments):

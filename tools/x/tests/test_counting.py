@@ -4,6 +4,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import ptx_page
 import ptxas
 import suites
 import testing
@@ -25,6 +26,10 @@ class Counting(unittest.TestCase):
         self.assertEqual(ptxas.spilled_bytes(report), 24)
         self.assertEqual(ptxas.spilled_bytes(report.replace("16", "0").replace(" 8 ", " 0 ")), 0)
 
+    def test_stack_frames_are_added_up(self):
+        report = "    0 bytes stack frame, 0 bytes spill stores\n    40 bytes stack frame, 8 bytes spill loads\n"
+        self.assertEqual(ptxas.stack_bytes(report), 40)
+
     def test_reads_the_target_of_ptx(self):
         self.assertEqual(ptxas.target_of(".version 8.0\n.target sm_90a, debug\n"), "sm_90a")
         self.assertIsNone(ptxas.target_of("// .target sm_80\n"))
@@ -40,10 +45,32 @@ class Ptxas(unittest.TestCase):
             return ptxas.assemble(ptxas.find_ptxas(), path)
 
     def test_good_ptx_passes(self):
-        self.assertIsNone(self.assemble("ret;"))
+        self.assertEqual(self.assemble("ret;"), ptxas.Assembled())
 
     def test_bad_ptx_fails(self):
-        self.assertIn("ptxas says", self.assemble("no.such.instruction;"))
+        self.assertIn("ptxas says", self.assemble("no.such.instruction;").error)
+
+    def test_stack_of_a_kernel_is_counted(self):
+        body = """.local .align 4 .b8 a[64]; .reg .b64 %p, %q, %r; .reg .b32 %t, %v; mov.b64 %p, a;
+            mov.u32 %t, %tid.x; mul.wide.u32 %q, %t, 4; add.s64 %q, %p, %q; st.local.u32 [%q], %t;
+            mov.u32 %t, %ctaid.x; mul.wide.u32 %r, %t, 4; add.s64 %r, %p, %r; ld.local.u32 %v, [%r];
+            st.global.u32 [%r], %v; ret;"""
+        self.assertGreaterEqual(self.assemble(body).stack, 64)
+
+
+class PtxTable(unittest.TestCase):
+    def test_texts_of_several_models_count_once_in_the_last_line(self):
+        facts = {"a": (None, ptxas.Assembled(stack=8)), "b": (None, ptxas.Assembled(error="no"))}
+        rows = [ptxas.Row("one", ["a"] * 6), ptxas.Row("two", ["a", "b"] * 3, ["did not compile"])]
+        lines = ptx_page.table(rows, facts).splitlines()[2:]
+        self.assertEqual(lines[0], "| one | 1 | 1 | 0 | 0 | 8 |")
+        self.assertEqual(lines[1], "| two | 1 | 2 | 2 | 0 | 8 |")
+        self.assertEqual(lines[2], "| **all** | 2 | 2 | 2 | 0 | 8 |")
+
+    def test_spills_and_errors_are_problems(self):
+        facts = {"a": ("a.ptx", ptxas.Assembled(spills=4)), "b": ("b.ptx", ptxas.Assembled(error="b is wrong"))}
+        wrong = ptxas.problems([ptxas.Row("m", ["a", "b"], ["m did not compile"])], facts)
+        self.assertEqual(wrong, ["m did not compile", "b is wrong", "a.ptx: 4 bytes of spills"])
 
 
 class Options(unittest.TestCase):
