@@ -275,7 +275,7 @@ impl Contraction {
         Contraction { groups, batch, m, n, k, a, b, columns, tile, direct, roles, panels_per_block, tiles_per_task }
     }
 
-    fn n_panels(&self) -> Dim {
+    pub(crate) fn n_panels(&self) -> Dim {
         self.n.clone().ceil_div(i64::from(self.tile.columns()).into())
     }
 
@@ -311,6 +311,10 @@ impl Recipe for Contraction {
     fn packing(&self, value: ValueId) -> Option<Packing> {
         let of = |matrix: &Matrix| matrix.packing.filter(|_| matrix.leaf == value);
         of(&self.a).or(of(&self.b))
+    }
+
+    fn functions(&self, w: &mut Writer) {
+        self.accumulate_functions(w);
     }
 
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, scratch: Option<Val>) {

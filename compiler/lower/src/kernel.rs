@@ -85,7 +85,7 @@ pub struct Arg {
 pub struct Kernel {
     /// What it computes, as a name for profiles: operators joined by `_`.
     pub name: String,
-    /// MLIR text with one function, `kernel`.
+    /// MLIR text with the function `kernel` and those it calls.
     pub text: String,
     /// Pointers that it takes; the result comes last.
     pub args: Vec<Arg>,
@@ -113,6 +113,8 @@ pub(crate) trait Recipe {
     fn packing(&self, _value: ValueId) -> Option<Packing> {
         None
     }
+    /// Writes functions that the tasks call on the host.
+    fn functions(&self, _w: &mut Writer) {}
     /// Writes one task.
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, scratch: Option<Val>);
 }
@@ -205,6 +207,7 @@ fn host_function(cx: &mut Cx, args: &[Arg], recipe: &dyn Recipe) -> String {
         Param::with(Ty::PTR, "llvm.noalias"),
     ];
     let mut w = Writer::new();
+    recipe.functions(&mut w);
     w.function(Function::host("kernel", &params), |w, p| {
         let pointer = Access::aligned(8).invariant();
         let ptrs: BTreeMap<ValueId, Val> = (0..)

@@ -59,6 +59,7 @@ impl Cx<'_> {
                     }
                 }
             }
+            Idx::Linear(at, 2) => every_second(w, s, ptr, elem, at, access),
             Idx::Linear(..) | Idx::Varying(_) => {
                 let offsets = at.val(w, s.lanes);
                 let ptrs = w.gep(ptr, offsets, elem.into());
@@ -128,6 +129,34 @@ impl Cx<'_> {
             None => strides,
         }
     }
+}
+
+/// Loads every second element from `at` on: two loads of neighbors and a shuffle, as a gather costs a load for each lane.
+/// Elements between the wanted ones are read only where no mask says that they may be missing; the second load ends at
+/// the last wanted element.
+fn every_second(w: &mut Writer, s: &Scope, ptr: Val, elem: Scalar, at: Val, access: Access) -> Val {
+    let lanes = s.lanes;
+    let vector = lanes_of(elem, lanes);
+    let first = w.gep(ptr, at, elem.into());
+    let Some(mask) = s.mask else {
+        let second = w.gep_const(first, i64::from(lanes) - 1, elem.into());
+        let (low, high) = (w.load(first, vector, access), w.load(second, vector, access));
+        let half = lanes / 2;
+        let picks: Vec<u32> = (0..lanes).map(|lane| 2 * lane + u32::from(lane >= half)).collect();
+        return w.shuffle(low, high, &picks);
+    };
+    let (zero, none) = (w.zero(vector), w.int(mask.ty, 0));
+    let second = w.gep_const(first, lanes.into(), elem.into());
+    // The mask of a half, each lane followed by one that is not read.
+    let spread = |w: &mut Writer, from: u32| {
+        let picks: Vec<u32> = (0..lanes).map(|lane| if lane % 2 == 0 { from + lane / 2 } else { lanes }).collect();
+        w.shuffle(mask, none, &picks)
+    };
+    let (low, high) = (spread(w, 0), spread(w, lanes / 2));
+    let low = w.masked_load(first, low, zero, elem.bytes());
+    let high = w.masked_load(second, high, zero, elem.bytes());
+    let picks: Vec<u32> = (0..lanes).map(|lane| 2 * lane).collect();
+    w.shuffle(low, high, &picks)
 }
 
 /// A constant with one element.

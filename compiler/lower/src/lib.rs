@@ -11,6 +11,7 @@
 //!
 //! Start reading at [`lower`], then `value.rs`.
 
+mod accumulate;
 mod anchor;
 mod arg_reduce;
 mod cast;

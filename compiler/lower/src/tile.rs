@@ -1,14 +1,19 @@
-//! One tile of a contraction: the loop over `k` in registers, then what follows, row by row.
+//! One tile of a contraction: where its operands are, the loop over `k` (see `accumulate`), then what follows, row by row.
 
 use crate::context::{Cx, Scope};
 use crate::contraction::{Contraction, Matrix, Role};
 use crate::index::Idx;
-use kernels::text::{Access, IntCmp, Scalar, Ty, Val, Writer};
+use kernels::text::{IntCmp, Scalar, Ty, Val, Writer};
 use tensor::Dim;
 
 /// The quotient of non-negative numbers, rounded up.
 pub(crate) fn ceil_div(a: i64, b: i64) -> i64 {
     (a + b - 1) / b
+}
+
+/// Vector registers of a machine: AVX-512 has 32, others 16.
+fn vector_registers(lanes: u32) -> u32 {
+    if lanes >= 16 { 32 } else { 16 }
 }
 
 /// The shape of a tile: `rows` times `vectors` registers of `lanes` accumulate.
@@ -21,9 +26,8 @@ pub(crate) struct Tile {
 
 impl Tile {
     /// The shape that wastes least. `B` costs two loads a step and `A` one broadcast for each row, so more rows are better
-    /// as long as registers last: 32 of them with AVX-512, 16 otherwise.
+    /// as long as registers last.
     pub(crate) fn choose(lanes: u32, m: Option<i64>, n: Option<i64>) -> Tile {
-        let registers = if lanes >= 16 { 32 } else { 16 };
         let vectors = match m {
             Some(1..=3) => 4,
             _ => 2,
@@ -32,7 +36,7 @@ impl Tile {
             Some(needed) => vectors.min(needed.max(1) as u32),
             None => vectors,
         };
-        let most = ((registers - vectors - 1) / vectors).min(14);
+        let most = ((vector_registers(lanes) - vectors - 1) / vectors).min(14);
         let Some(m) = m else { return Tile { rows: most.min(12), vectors, lanes } };
         let cost = |rows: u32| ceil_div(m, rows.into()) * i64::from(rows * vectors + 2 * vectors + 2);
         let rows = (1..=most.min(m.max(1) as u32)).rev().min_by_key(|rows| cost(*rows)).unwrap_or(1);
@@ -49,6 +53,10 @@ impl Tile {
         i64::from(self.rows * self.columns() * 4)
     }
 
+    pub(crate) fn registers(self) -> u32 {
+        vector_registers(self.lanes)
+    }
+
     pub(crate) fn vector(self) -> Ty {
         Ty::vector(Scalar::F32, self.lanes)
     }
@@ -56,13 +64,12 @@ impl Tile {
 
 /// Where the loop over `k` reads its operands.
 struct Streams {
-    /// One pointer for each row, and the distance from one `k` to the next in elements.
-    rows: Vec<Val>,
-    row_step: Val,
+    /// The first row's, and how many rows there are.
+    rows: Val,
+    rows_left: Val,
     panel: Val,
-    panel_step: Val,
-    /// Masks of the columns that exist, where a panel is read in place.
-    masks: Option<Vec<Val>>,
+    /// How many columns there are.
+    columns_left: Val,
 }
 
 impl Contraction {
@@ -82,12 +89,26 @@ impl Contraction {
         let (rows, columns) = (w.i64(shape.rows.into()), w.i64(shape.columns().into()));
         let (row, column) = (w.muli(tile, rows), w.muli(panel, columns));
         let streams = self.streams(cx, w, batch, tile, row, panel, column, local, memory[1]);
-        let sums = self.accumulate(cx, w, &streams);
-        for (at, sum) in sums.iter().enumerate() {
-            let place = w.gep_const(memory[0], (at as u32 * shape.lanes).into(), Ty::F32);
-            w.store(*sum, place, 64);
-        }
+        let [k, row_stride, row_step, panel_step] = self.steps().map(|dim| cx.dim(w, &dim));
+        let Streams { rows, rows_left, panel: columns, columns_left } = streams;
+        let args = [rows, columns, memory[0], k, row_stride, row_step, panel_step, rows_left, columns_left];
+        self.call_accumulate(cx, w, panel, &args);
         self.finish(cx, w, batch, row, column, memory[0]);
+    }
+
+    /// The extent of `k`, the distance between rows of `A`, and from one `k` to the next in `A` and in `B`.
+    pub(crate) fn steps(&self) -> [Dim; 4] {
+        let panel_step =
+            if self.reads_in_place() { self.b.k_stride.clone() } else { i64::from(self.tile.columns()).into() };
+        let (row_stride, row_step) = match self.a.packing {
+            Some(_) => (Dim::from(1), i64::from(self.tile.rows).into()),
+            None => (self.a.outer_stride.clone(), self.a.k_stride.clone()),
+        };
+        [self.k.clone(), row_stride, row_step, panel_step]
+    }
+
+    pub(crate) fn reads_in_place(&self) -> bool {
+        !self.packs() && self.b.packing.is_none()
     }
 
     #[allow(clippy::too_many_arguments, reason = "one place in a nest of loops")]
@@ -103,63 +124,48 @@ impl Contraction {
         local: Val,
         block: Val,
     ) -> Streams {
-        let (rows, row_step) = self.row_streams(cx, w, batch, tile, row);
-        let shape = self.tile;
-        let k = cx.dim(w, &self.k);
-        let width = w.i64(shape.columns().into());
+        let (m, n, k) = (cx.dim(w, &self.m), cx.dim(w, &self.n), cx.dim(w, &self.k));
+        let (rows_left, columns_left) = (w.subi(m, row), w.subi(n, column));
+        let rows = self.row_stream(cx, w, batch, tile, row);
+        let width = w.i64(self.tile.columns().into());
         let panel_size = w.muli(k, width);
-        if self.packs() {
+        let panel = if self.packs() {
             let offset = w.muli(local, panel_size);
-            let panel = w.gep(block, offset, Ty::F32);
-            return Streams { rows, row_step, panel, panel_step: width, masks: None };
-        }
-        if let Some(packing) = self.b.packing {
+            w.gep(block, offset, Ty::F32)
+        } else if let Some(packing) = self.b.packing {
             let panels = w.i64(packing.rows.div_ceil(packing.panel) as i64);
-            let matrix = self.matrix_number(cx, w, &self.b, batch);
+            let matrix = self.matrix_number(w, &self.b, batch);
             let first = w.muli(matrix, panels);
             let number = w.addi(first, panel);
             let offset = w.muli(number, panel_size);
-            let panel = w.gep(cx.ptrs[&self.b.leaf], offset, Ty::F32);
-            return Streams { rows, row_step, panel, panel_step: width, masks: None };
-        }
-        let base = self.base(cx, w, &self.b, batch);
-        let offset = w.addi(base, column);
-        let panel = w.gep(cx.ptrs[&self.b.leaf], offset, Ty::F32);
-        let panel_step = cx.dim(w, &self.b.k_stride);
-        let masks = self.column_masks(cx, w, column);
-        Streams { rows, row_step, panel, panel_step, masks: Some(masks) }
+            w.gep(cx.ptrs[&self.b.leaf], offset, Ty::F32)
+        } else {
+            let base = self.base(cx, w, &self.b, batch);
+            let offset = w.addi(base, column);
+            w.gep(cx.ptrs[&self.b.leaf], offset, Ty::F32)
+        };
+        Streams { rows, rows_left, panel, columns_left }
     }
 
-    fn row_streams(&self, cx: &Cx, w: &mut Writer, batch: &[Val], tile: Val, row: Val) -> (Vec<Val>, Val) {
-        let n_rows = self.tile.rows;
+    /// The first row of a tile.
+    fn row_stream(&self, cx: &Cx, w: &mut Writer, batch: &[Val], tile: Val, row: Val) -> Val {
         let pointer = cx.ptrs[&self.a.leaf];
-        if let Some(packing) = self.a.packing {
+        let offset = if let Some(packing) = self.a.packing {
             let k = cx.dim(w, &self.k);
             let tiles = w.i64(packing.rows.div_ceil(packing.panel) as i64);
-            let matrix = self.matrix_number(cx, w, &self.a, batch);
+            let matrix = self.matrix_number(w, &self.a, batch);
             let first = w.muli(matrix, tiles);
             let number = w.addi(first, tile);
-            let height = w.i64(n_rows.into());
+            let height = w.i64(self.tile.rows.into());
             let size = w.muli(k, height);
-            let offset = w.muli(number, size);
-            let base = w.gep(pointer, offset, Ty::F32);
-            return ((0..n_rows).map(|r| w.gep_const(base, r.into(), Ty::F32)).collect(), height);
-        }
-        let base = self.base(cx, w, &self.a, batch);
-        let (m, one, stride) = (cx.dim(w, &self.m), w.i64(1), cx.dim(w, &self.a.outer_stride));
-        let last = w.subi(m, one);
-        let rows = (0..n_rows)
-            .map(|r| {
-                // Rows behind the last are computed from the last and thrown away.
-                let by = w.i64(r.into());
-                let at = w.addi(row, by);
-                let at = w.minsi(at, last);
-                let offset = w.muli(at, stride);
-                let offset = w.addi(base, offset);
-                w.gep(pointer, offset, Ty::F32)
-            })
-            .collect();
-        (rows, cx.dim(w, &self.a.k_stride))
+            w.muli(number, size)
+        } else {
+            let base = self.base(cx, w, &self.a, batch);
+            let stride = cx.dim(w, &self.a.outer_stride);
+            let offset = w.muli(row, stride);
+            w.addi(base, offset)
+        };
+        w.gep(pointer, offset, Ty::F32)
     }
 
     /// The first element of a batch's matrix.
@@ -174,15 +180,13 @@ impl Contraction {
     }
 
     /// Which of the packed matrices a batch uses.
-    fn matrix_number(&self, _cx: &Cx, w: &mut Writer, matrix: &Matrix, batch: &[Val]) -> Val {
+    fn matrix_number(&self, w: &mut Writer, matrix: &Matrix, batch: &[Val]) -> Val {
         let zero = Dim::from(0);
         let walked = (0..batch.len()).find(|at| matrix.batch_strides[*at] != zero && self.batch[*at] != Dim::from(1));
         walked.map_or_else(|| w.i64(0), |at| batch[at])
     }
 
-    fn column_masks(&self, cx: &Cx, w: &mut Writer, column: Val) -> Vec<Val> {
-        let n = cx.dim(w, &self.n);
-        let left = w.subi(n, column);
+    pub(crate) fn column_masks(&self, w: &mut Writer, left: Val) -> Vec<Val> {
         (0..self.tile.vectors)
             .map(|v| {
                 let by = w.i64((v * self.tile.lanes).into());
@@ -192,49 +196,16 @@ impl Contraction {
             .collect()
     }
 
-    /// The loop over `k`: one broadcast of `A` for each row, times every vector of `B`.
-    fn accumulate(&self, cx: &Cx, w: &mut Writer, streams: &Streams) -> Vec<Val> {
-        let shape = self.tile;
-        let vector = shape.vector();
-        let zero = w.zero(vector);
-        let (lo, hi, one) = (w.i64(0), cx.dim(w, &self.k), w.i64(1));
-        let start = vec![zero; (shape.rows * shape.vectors) as usize];
-        let aligned = if streams.masks.is_some() { 4 } else { 64.min(shape.lanes * 4) };
-        w.for_loop(lo, hi, one, &start, |w, k, sums| {
-            let at = w.muli(k, streams.panel_step);
-            let panel = w.gep(streams.panel, at, Ty::F32);
-            let bs: Vec<Val> = (0..shape.vectors)
-                .map(|v| {
-                    let place = w.gep_const(panel, (v * shape.lanes).into(), Ty::F32);
-                    match &streams.masks {
-                        None => w.load(place, vector, aligned),
-                        Some(masks) => w.masked_load(place, masks[v as usize], zero, 4),
-                    }
-                })
-                .collect();
-            let at = w.muli(k, streams.row_step);
-            let mut next = Vec::with_capacity(sums.len());
-            for (r, row) in streams.rows.iter().enumerate() {
-                let place = w.gep(*row, at, Ty::F32);
-                let a = w.load(place, Ty::F32, Access::aligned(4).invariant());
-                let a = w.broadcast(a, vector);
-                for (v, b) in bs.iter().enumerate() {
-                    next.push(w.fma(a, *b, sums[r * shape.vectors as usize + v]));
-                }
-            }
-            next
-        })
-    }
-
     /// What follows the contraction, for each row of a finished tile.
     fn finish(&self, cx: &Cx, w: &mut Writer, batch: &[Val], row: Val, column: Val, tile: Val) {
         let (zero, one, height) = (w.i64(0), w.i64(1), w.i64(self.tile.rows.into()));
         let m = cx.dim(w, &self.m);
         let left = w.subi(m, row);
         let n_rows = w.minsi(left, height);
-        let masks = self.column_masks(cx, w, column);
-        let width = i64::from(self.tile.columns());
         let n = cx.dim(w, &self.n);
+        let columns_left = w.subi(n, column);
+        let masks = self.column_masks(w, columns_left);
+        let width = i64::from(self.tile.columns());
         w.for_loop(zero, n_rows, one, &[], |w, r, _| {
             if self.n.as_const().is_some_and(|n| n % width == 0) {
                 self.finish_row(cx, w, batch, row, r, column, tile, None);

@@ -27,7 +27,7 @@ pub struct Param<'a> {
 
 impl<'a> Param<'a> {
     /// A parameter without attributes.
-    pub fn of(ty: Ty) -> Param<'a> {
+    pub const fn of(ty: Ty) -> Param<'a> {
         Param { ty, attrs: "" }
     }
 
