@@ -179,6 +179,66 @@ fn a_convolution_of_one_place_writes_one_column() {
 }
 
 #[test]
+fn convolutions_of_constant_filters_with_every_rest_of_columns() {
+    for (height, width) in [(7, 7), (14, 14), (4, 4), (4, 5), (3, 11), (1, 31), (2, 30)] {
+        for (pad, window) in [(0, 1), (1, 3)] {
+            check(&[&[1, 5, height, width]], |b, x| {
+                let weight = b.constant(noise(&[17, 5, window, window], 3))?;
+                let y = b.emit(conv(1, pad, 1), &[x[0], weight])?;
+                b.unary(UnaryKind::Tanh, y)
+            });
+        }
+    }
+}
+
+#[test]
+fn depthwise_convolutions_of_every_window() {
+    for (window, stride, dilation) in
+        [(3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 2), (3, 3, 2), (7, 1, 1), (2, 4, 3), (9, 1, 1)]
+    {
+        for (pad, filters) in [(0, 6), (window / 2, 12)] {
+            let op = Conv { dilations: vec![dilation; 2], ..conv(stride, pad, 6) };
+            check(&[&[2, 6, 23, 38], &[filters, 1, window, window], &[filters, 1, 1]], |b, x| {
+                let y = b.emit(op.clone(), &[x[0], x[1]])?;
+                let y = b.add(y, x[2])?;
+                b.unary(UnaryKind::Sigmoid, y)
+            });
+        }
+    }
+}
+
+#[test]
+fn depthwise_convolutions_of_lines_and_of_any_size() {
+    let line = Conv {
+        strides: vec![2],
+        pads_low: vec![1.into()],
+        pads_high: vec![2.into()],
+        dilations: vec![1],
+        base_dilations: vec![1],
+        groups: 5,
+        out: DType::F32,
+    };
+    check(&[&[3, 5, 70], &[5, 1, 4]], |b, x| b.emit(line.clone(), x));
+    let (h, w) = (Dim::symbol("h"), Dim::symbol("w"));
+    let types = [f32s(&[1.into(), 4.into(), h, w]), f32s(&[4.into(), 1.into(), 3.into(), 3.into()])];
+    let shapes: Vec<Vec<usize>> =
+        [(1, 1), (2, 5), (19, 16), (40, 100)].iter().map(|(h, w)| vec![1, 4, *h, *w]).collect();
+    for shape in shapes {
+        check_symbolic(&types, &[shape, vec![4, 1, 3, 3]], |b, x| b.emit(conv(2, 1, 4), x));
+    }
+}
+
+#[test]
+fn depthwise_convolutions_write_their_part_of_a_concatenation() {
+    for axis in [0, 1, 2, 3] {
+        check(&[&[2, 4, 6, 21], &[4, 1, 3, 3]], |b, x| {
+            let left = b.emit(conv(1, 1, 4), &[x[0], x[1]])?;
+            b.emit(ops::Concat { axis }, &[left, x[0]])
+        });
+    }
+}
+
+#[test]
 fn convolutions_write_their_part_of_a_concatenation() {
     for axis in [0, 1, 2, 3] {
         check(&[&[2, 4, 6, 21], &[8, 4, 3, 3], &[8, 4, 1, 1]], |b, x| {

@@ -1,4 +1,4 @@
-//! Convolutions, element by element: depthwise ones, and what the tiled template does not take.
+//! Convolutions, element by element: what no template takes.
 
 use crate::anchor::nest;
 use crate::context::{Cx, Scope};

@@ -4,6 +4,7 @@ use crate::LowerError;
 use crate::context::Cx;
 use crate::contraction::Contraction;
 use crate::cumulative::CumulativeRow;
+use crate::depthwise::Depthwise;
 use crate::map::Map;
 use crate::scatter::Scatter;
 use graph::{Graph, ValueId};
@@ -170,6 +171,11 @@ fn choose<'a>(cx: &mut Cx<'a>, target: Target) -> Box<dyn Recipe + 'a> {
                 if let (Target::Host { .. }, Some(recipe)) = (target, Contraction::choose(cx, node)) {
                     cx.groups = Some(recipe.groups.clone());
                     return Box::new(recipe);
+                }
+                if let (Target::Host { .. }, Op::Conv(op)) = (target, &node.op) {
+                    if let Some(recipe) = Depthwise::choose(cx, node, op) {
+                        return Box::new(recipe);
+                    }
                 }
             }
             _ => {}
