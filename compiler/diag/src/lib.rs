@@ -40,13 +40,15 @@ pub enum Code {
     Type,
     /// Text of a graph that cannot be parsed. `E2002`
     Syntax,
+    /// A constant index lies outside of the axis that it selects from. `E2003`
+    Index,
     /// A limit of size, time or depth is passed. `E3001`
     Limit,
 }
 
 impl Code {
     /// Every code, for the documentation and `explain`.
-    pub const ALL: [Code; 8] = [
+    pub const ALL: [Code; 9] = [
         Code::BadFile,
         Code::BadGraph,
         Code::Unsupported,
@@ -54,6 +56,7 @@ impl Code {
         Code::NeedsConstant,
         Code::Type,
         Code::Syntax,
+        Code::Index,
         Code::Limit,
     ];
 
@@ -67,6 +70,7 @@ impl Code {
             Code::NeedsConstant => "E1005",
             Code::Type => "E2001",
             Code::Syntax => "E2002",
+            Code::Index => "E2003",
             Code::Limit => "E3001",
         }
     }

@@ -99,7 +99,10 @@ fn loops() {
 fn faults_name_the_node() {
     let graph = read("graph @g(%x: f32[N], %i: i64[]) {\n %y = gather %x, %i {axis = 0}\n return %y }");
     let error = evaluate(&graph, &[f(&[1], &[1.0]), i(&[], &[4])]).unwrap_err();
-    assert_eq!(error.to_string(), "t.graph:2:2: gather: index 4 of an axis of size 1");
+    assert_eq!(
+        error.to_string(),
+        "t.graph:2:2: gather: index 4 (element [] of the indices) lies outside of axis 0, which has size 1"
+    );
 }
 
 #[test]

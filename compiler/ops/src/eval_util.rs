@@ -105,13 +105,20 @@ pub(crate) fn from_bytes(dtype: DType, shape: Vec<usize>, bytes: Vec<u8>) -> Ten
     Tensor::from_bytes(dtype, shape, bytes.into()).expect("callers fill the shape")
 }
 
-/// An index that may count from the end, as one from the start.
-pub(crate) fn wrap_index(op: &'static str, index: i128, size: usize) -> Result<usize, EvalError> {
-    let wrapped = if index < 0 { index + size as i128 } else { index };
-    usize::try_from(wrapped)
-        .ok()
-        .filter(|i| *i < size)
-        .ok_or_else(|| EvalError::new(op, format!("index {index} of an axis of size {size}")))
+/// Indices that may count from the end, as ones from the start: element `i` selects from axis `first_axis + i % sizes.len()`.
+pub(crate) fn wrap_indices(
+    op: &'static str,
+    indices: &Tensor,
+    first_axis: usize,
+    sizes: &[usize],
+) -> Result<Vec<usize>, EvalError> {
+    let limits: Vec<i64> = sizes.iter().map(|size| *size as i64).collect();
+    tensor::check_indices(indices, first_axis, &limits).map_err(|bad| EvalError::new(op, bad.to_string()))?;
+    let from_start = |(at, i): (usize, Scalar)| {
+        let (i, size) = (i.as_int(), sizes[at % sizes.len()] as i128);
+        (if i < 0 { i + size } else { i }) as usize
+    };
+    Ok(indices.iter().enumerate().map(from_start).collect())
 }
 
 /// The order of two elements of one type; NaN is equal to itself and larger than every number.

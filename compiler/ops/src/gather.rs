@@ -2,7 +2,7 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
-use crate::eval_util::{offsets, pick, result_shape, split_at_axis, steps, wrap_index};
+use crate::eval_util::{offsets, pick, result_shape, split_at_axis, steps, wrap_indices};
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{Tensor, TensorType};
 
@@ -38,10 +38,7 @@ impl OpSpec for Gather {
         let shape = result_shape(self, Self::NAME, inputs)?;
         let (x, indices) = (&inputs[0], &inputs[1]);
         let (outer, size, inner) = split_at_axis(x.shape(), self.axis);
-        let table = indices
-            .iter()
-            .map(|i| Ok(wrap_index(Self::NAME, i.as_int(), size)? * inner))
-            .collect::<Result<Vec<_>, EvalError>>()?;
+        let table = wrap_indices(Self::NAME, indices, self.axis, &[size])?.into_iter().map(|i| i * inner).collect();
         let sources = offsets(&[steps(outer, size * inner), table, steps(inner, 1)]);
         Ok(vec![pick(x, shape, &sources)])
     }

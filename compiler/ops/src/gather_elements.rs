@@ -2,7 +2,7 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
-use crate::eval_util::{offsets, pick, result_shape, steps, strides, wrap_index};
+use crate::eval_util::{offsets, pick, result_shape, steps, strides, wrap_indices};
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{Tensor, TensorType};
 
@@ -50,7 +50,8 @@ pub(crate) fn targets(op: &'static str, axis: usize, x: &Tensor, indices: &Tenso
     let sizes = indices.shape().iter().zip(&strides);
     let tables: Vec<_> = sizes.map(|(size, stride)| steps(*size, *stride)).collect();
     let rest = offsets(&tables).into_iter();
-    rest.zip(indices.iter()).map(|(rest, i)| Ok(rest + wrap_index(op, i.as_int(), x.shape()[axis])? * along)).collect()
+    let picked = wrap_indices(op, indices, axis, &[x.shape()[axis]])?;
+    Ok(rest.zip(picked).map(|(rest, i)| rest + i * along).collect())
 }
 
 /// Whether the indices are at most as long as `x` along every other axis, as far as symbols tell.

@@ -2,7 +2,7 @@
 
 use crate::attr::operator;
 use crate::error::ensure;
-use crate::eval_util::{pick, result_shape, steps, strides, wrap_index};
+use crate::eval_util::{pick, result_shape, steps, strides, wrap_indices};
 use crate::{EvalError, OpSpec, TypeError};
 use tensor::{Tensor, TensorType};
 
@@ -48,7 +48,7 @@ impl OpSpec for GatherNd {
         let n_batches: usize = batch.iter().product();
         let part: usize = rest.iter().product();
         let n_tuples: usize = indices.shape()[self.batch_dims..indices.rank() - 1].iter().product();
-        let starts = tuple_offsets(Self::NAME, rest, indices)?;
+        let starts = tuple_offsets(Self::NAME, self.batch_dims, rest, indices)?;
         let depth = indices.shape()[indices.rank() - 1];
         let inner = steps(rest[depth..].iter().product(), 1);
         let sources: Vec<usize> = starts
@@ -64,17 +64,18 @@ impl OpSpec for GatherNd {
     }
 }
 
-/// For each tuple of indices along the leading axes of `shape`, the flat index where its slice begins.
-pub(crate) fn tuple_offsets(op: &'static str, shape: &[usize], indices: &Tensor) -> Result<Vec<usize>, EvalError> {
+/// For each tuple of indices along the leading axes of `shape`, the flat index where its slice begins. The first of those
+/// is axis `first_axis` of the operand.
+pub(crate) fn tuple_offsets(
+    op: &'static str,
+    first_axis: usize,
+    shape: &[usize],
+    indices: &Tensor,
+) -> Result<Vec<usize>, EvalError> {
     let depth = indices.shape()[indices.rank() - 1];
     let n_tuples: usize = indices.shape()[..indices.rank() - 1].iter().product();
     let strides = strides(shape);
-    (0..n_tuples)
-        .map(|tuple| {
-            (0..depth).try_fold(0, |sum, axis| {
-                let i = indices.get(tuple * depth + axis).as_int();
-                Ok(sum + wrap_index(op, i, shape[axis])? * strides[axis])
-            })
-        })
-        .collect()
+    let wrapped = wrap_indices(op, indices, first_axis, &shape[..depth])?;
+    let start = |tuple: usize| (0..depth).map(|axis| wrapped[tuple * depth + axis] * strides[axis]).sum();
+    Ok((0..n_tuples).map(start).collect())
 }

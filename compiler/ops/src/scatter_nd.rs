@@ -65,8 +65,10 @@ impl OpSpec for ScatterNd {
         let (x, indices, updates) = (&inputs[0], &inputs[1], &inputs[2]);
         let depth = indices.shape()[indices.rank() - 1];
         let inner: usize = x.shape()[depth..].iter().product();
-        let targets: Vec<usize> =
-            tuple_offsets(Self::NAME, x.shape(), indices)?.into_iter().flat_map(|start| start..start + inner).collect();
+        let targets: Vec<usize> = tuple_offsets(Self::NAME, 0, x.shape(), indices)?
+            .into_iter()
+            .flat_map(|start| start..start + inner)
+            .collect();
         Ok(vec![combine(self.kind, x, updates, &targets)])
     }
 }

@@ -226,7 +226,10 @@ fn gather_and_scatter() {
         check(ScatterNd { kind }, &[x.clone(), i(&[1, 1], &[1]), i(&[1, 3], &[7, 1, 9])], &[i(&[2, 3], &expected)]);
     }
     let bad = Op::from(Gather { axis: 0 }).eval(&[x, i(&[1], &[2])]).unwrap_err();
-    assert_eq!(bad.to_string(), "gather: index 2 of an axis of size 2");
+    assert_eq!(
+        bad.to_string(),
+        "gather: index 2 (element [0] of the indices) lies outside of axis 0, which has size 2"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::collapse::{Groups, broadcast_strides};
 use crate::plan::{Region, Store, part_store};
 use graph::{Graph, Node, ValueId};
 use ops::{Op, UnaryKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tensor::Dim;
 
 /// Kernels with more nodes than this gain little and compile slowly.
@@ -64,8 +64,8 @@ impl Fusion {
     }
 }
 
-/// Assigns every node that can be in a kernel to one or more.
-pub(crate) fn fuse(graph: &Graph) -> Fusion {
+/// Assigns every node that can be in a kernel to one or more. Those whose results must be `stored` are the roots of theirs.
+pub(crate) fn fuse(graph: &Graph, stored: &BTreeSet<ValueId>) -> Fusion {
     let users = graph.users();
     let mut fusion = Fusion { kernels: BTreeMap::new(), parts: BTreeMap::new(), producers: graph.producers() };
     // For each node, the kernels that compute it.
@@ -75,7 +75,8 @@ pub(crate) fn fuse(graph: &Graph) -> Fusion {
             continue;
         }
         let readers = &users[node.outputs[0].index()];
-        let kernels = reader_kernels(graph, node, readers, &homes);
+        let is_stored = stored.contains(&node.outputs[0]);
+        let kernels = if is_stored { None } else { reader_kernels(graph, node, readers, &homes) };
         let joins = match &kernels {
             Some(kernels) if kernels.len() == 1 => may_join(graph, &fusion.kernels[&kernels[0]], idx, readers),
             Some(kernels) if kernels.len() <= MAX_COPIES && is_copied(graph, node) => {

@@ -5,12 +5,15 @@
 //! - Every node is computed by exactly one step, or (if cheap) inside every kernel that reads it; nothing is lost.
 //! - A kernel has at most one anchor (reduction, contraction, window), and evaluates it once for each result element.
 //! - Steps stand in an order in which they can run; they name nodes and values of the graph that the plan is for.
+//! - Indices from data are in range by proof, or a step looks at them before they are used.
 //!
 //! Start reading at [`plan`], then `fusion.rs`.
 
+mod bounds;
 mod class;
 mod collapse;
 mod fusion;
+mod indices;
 mod plan;
 mod strided;
 #[cfg(test)]
@@ -18,5 +21,6 @@ mod tests;
 
 pub use class::{Class, class, is_unit_reshape};
 pub use collapse::{Groups, broadcast_strides, collapse};
+pub use indices::{IndexCheck, IndexClaim, first_bad, selection};
 pub use plan::{Plan, Region, Step, Store, plan};
 pub use strided::{Strided, row_major, strided};

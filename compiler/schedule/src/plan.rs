@@ -1,8 +1,10 @@
 //! The plan's data, and its making.
 
+use crate::bounds::Bounds;
 use crate::class::{Class, class};
 use crate::fusion::{Fusion, fuse};
-use graph::{Graph, ValueId};
+use crate::indices::{self, IndexCheck};
+use graph::{Graph, Node, ValueId};
 use ops::Op;
 use tensor::Dim;
 
@@ -22,6 +24,8 @@ pub enum Step {
     Alias(usize),
     /// Shape arithmetic or an operator that the runtime runs itself.
     Host(usize),
+    /// A look at indices that come from data, before a step that selects by them.
+    Indices(IndexCheck),
     /// Control flow, with a plan for each region.
     Control(usize, Vec<Plan>),
 }
@@ -54,13 +58,25 @@ pub struct Store {
 ///
 /// Every value that a step reads is an input of the graph, a constant, or written by an earlier step.
 pub fn plan(graph: &Graph) -> Plan {
-    let fusion = fuse(graph);
+    plan_within(&Bounds::new(graph, None))
+}
+
+/// The plan of a graph, or of a region of which something is known from around it.
+fn plan_within(bounds: &Bounds) -> Plan {
+    let graph = bounds.graph;
+    let checks = indices::checks(bounds);
+    let fusion = fuse(graph, &indices::stored(&checks));
+    let mut checks = checks.into_iter().peekable();
     let mut steps = Vec::new();
     for (idx, node) in graph.nodes.iter().enumerate() {
+        // A kernel stands where its last member does, so what it selects by is in memory here, and it comes later.
+        while let Some(check) = checks.next_if(|check| check.node == idx) {
+            steps.push(Step::Indices(check));
+        }
         match class(graph, node) {
             Class::Constant => {}
             Class::Host => steps.push(Step::Host(idx)),
-            Class::Control => steps.push(Step::Control(idx, node.regions.iter().map(plan).collect())),
+            Class::Control => steps.push(Step::Control(idx, regions(bounds, node))),
             Class::Alias => steps.push(Step::Alias(idx)),
             Class::Movement if matches!(node.op, Op::Reshape(_)) && fusion.is_root(idx) => steps.push(Step::Alias(idx)),
             Class::Alone => steps.push(Step::Kernel(alone(graph, idx))),
@@ -73,6 +89,10 @@ pub fn plan(graph: &Graph) -> Plan {
         }
     }
     Plan { steps }
+}
+
+fn regions(bounds: &Bounds, node: &Node) -> Vec<Plan> {
+    node.regions.iter().map(|region| plan_within(&Bounds::new(region, Some((bounds, node))))).collect()
 }
 
 fn alone(graph: &Graph, idx: usize) -> Region {

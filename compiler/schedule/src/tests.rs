@@ -110,7 +110,7 @@ fn every_leaf_of_a_kernel_is_in_memory_before_it() {
                 assert!(known.contains(&graph.nodes[idx].inputs[0]));
                 known.extend(&graph.nodes[idx].outputs);
             }
-            Step::Host(_) | Step::Control(..) => {}
+            Step::Host(_) | Step::Control(..) | Step::Indices(_) => {}
         }
     }
     assert!(known.contains(&graph.outputs[0].value));

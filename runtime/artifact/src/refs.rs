@@ -8,7 +8,7 @@ impl Step {
         match self {
             Step::Launch(launch) => launch.args.clone(),
             Step::Dims { out, .. } => vec![*out],
-            Step::Bind { input, .. } => vec![*input],
+            Step::Bind { input, .. } | Step::Indices { input, .. } => vec![*input],
             Step::Let { .. } | Step::Check { .. } => vec![],
             Step::Copy { from, to } => vec![*from, *to],
             Step::Host { inputs, outputs, .. } => [&inputs[..], outputs].concat(),
@@ -31,7 +31,12 @@ impl Step {
                 let carried = l.carried.iter().map(|(_, to)| *to);
                 l.iteration.into_iter().chain(carried).chain(l.scans.iter().map(|s| s.out)).collect()
             }
-            Step::Launch(_) | Step::Bind { .. } | Step::Let { .. } | Step::Check { .. } | Step::If { .. } => vec![],
+            Step::Launch(_)
+            | Step::Bind { .. }
+            | Step::Let { .. }
+            | Step::Check { .. }
+            | Step::Indices { .. }
+            | Step::If { .. } => vec![],
         }
     }
 
@@ -50,7 +55,12 @@ impl Step {
             Step::Bind { symbols, .. } | Step::Host { symbols, .. } => symbols.clone(),
             Step::Let { symbol, .. } => vec![*symbol],
             Step::Loop(l) => l.rebind.iter().map(|(symbol, _)| *symbol).chain(l.index).chain(l.trips).collect(),
-            Step::Launch(_) | Step::Dims { .. } | Step::Check { .. } | Step::Copy { .. } | Step::If { .. } => vec![],
+            Step::Launch(_)
+            | Step::Dims { .. }
+            | Step::Check { .. }
+            | Step::Indices { .. }
+            | Step::Copy { .. }
+            | Step::If { .. } => vec![],
         }
     }
 
@@ -61,7 +71,7 @@ impl Step {
                 let own = [l.tasks, l.scratch, l.cost, l.flops, l.bytes];
                 l.dims.iter().copied().chain(own).collect()
             }
-            Step::Dims { values, .. } => values.clone(),
+            Step::Dims { values, .. } | Step::Indices { sizes: values, .. } => values.clone(),
             Step::Let { value, .. } => vec![*value],
             Step::Check { condition, .. } => condition.operands().into(),
             Step::Loop(l) => l.rebind.iter().map(|(_, value)| *value).collect(),

@@ -36,6 +36,20 @@ pub enum Step {
         /// What to tell the user; the values are appended.
         message: String,
     },
+    /// Fail unless every element of a tensor of integers is an index of an axis: `-size <= element < size`.
+    ///
+    /// A check of the entry block may be made before the run, if the tensor is an input, or after it, if the device has its
+    /// own memory and no step depends on data; so kernels must not rely on it.
+    Indices {
+        /// The tensor.
+        input: ViewId,
+        /// Sizes of one or more neighboring axes. Element `i` of the tensor is for axis `i % sizes.len()` of them.
+        sizes: Vec<DimId>,
+        /// The number of the first axis, for the message.
+        axis: u32,
+        /// What to tell the user; the element and the axis are appended.
+        message: String,
+    },
     /// Copy a tensor. Both have the same number of bytes, and they do not overlap.
     Copy {
         /// Source.

@@ -35,13 +35,19 @@ pub(crate) struct Lifetimes {
 /// Computes the lifetimes of a valid program's buffers.
 ///
 /// Steps are numbered depth first. The two blocks of an `If` come one after the other, so a buffer that both use spans
-/// both. What a loop's body uses lives as long as the loop: the next trip may read what this one wrote.
-pub(crate) fn lifetimes(program: &Program) -> Lifetimes {
+/// both. What a loop's body uses lives as long as the loop: the next trip may read what this one wrote. What the `last` steps
+/// of the entry block use lives to the end: they run then.
+pub(crate) fn lifetimes(program: &Program, last: &[usize]) -> Lifetimes {
     let mut walk = Walk { program, clock: 0, of: vec![None; program.buffers.len()] };
     let mut ends = vec![];
     for step in &program.blocks[Program::ENTRY.idx()] {
         walk.step(step, &mut vec![]);
         ends.push(walk.clock);
+    }
+    for view in last.iter().flat_map(|at| program.blocks[Program::ENTRY.idx()][*at].views()) {
+        if let Some(lifetime) = &mut walk.of[program.views[view.idx()].buffer.idx()] {
+            lifetime.last = u32::MAX;
+        }
     }
     let mut dying = vec![vec![]; ends.len()];
     for (buffer, lifetime) in walk.of.iter().enumerate() {
@@ -188,7 +194,7 @@ mod tests {
             trips: None,
         }));
         b.push(Step::Copy { from: cond, to: late });
-        let lifetimes = lifetimes(&b.finish());
+        let lifetimes = lifetimes(&b.finish(), &[]);
         let of = |v: ViewId| lifetimes.of[v.idx()].map(|l| (l.first, l.last));
         assert_eq!(of(before), Some((0, 3)));
         assert_eq!(of(inside), Some((1, 3)));

@@ -93,8 +93,8 @@ impl Engine {
     fn new(artifact: Arc<Artifact>, device: &dyn Device) -> Result<Self, Error> {
         let targets: Vec<String> = artifact.variants.iter().map(|variant| variant.target.clone()).collect();
         let variant = device.choose(&targets)?;
-        let prepared = Prepared::new(artifact.clone(), variant)?;
         let module = device.load(&artifact, variant)?;
+        let prepared = Prepared::new(artifact, variant, module.is_host_memory())?;
         let (plans, idle) = (Mutex::new(vec![]), Mutex::new(vec![]));
         Ok(Engine { prepared, module, device: device.name(), plans, idle })
     }
@@ -176,6 +176,7 @@ impl Engine {
         let arena = context.arena.as_ref().map_or(Address::new(0), Memory::address);
         let memory = RunMemory::new(&self.prepared, &plan, &*self.module, arena, inputs)?;
         let mut run = Run::new(memory, &mut *context.stream, recorder);
+        run.check_inputs(inputs)?;
         if !self.module.is_host_memory() {
             self.upload_inputs(&mut run, inputs)?;
         }
@@ -183,6 +184,7 @@ impl Engine {
             true => replay_or_record(&mut run, &plan, &mut context.graphs)?,
             false => run.program()?,
         }
+        run.check_rest()?;
         let outputs = self.collect(&mut run)?;
         let used = Used { arena: plan.arena_bytes, late: run.memory.late_peak() };
         drop(run);

@@ -27,7 +27,9 @@ impl<'a> Run<'a> {
     pub(crate) fn program(&mut self) -> Result<(), Error> {
         let prepared = self.memory.prepared;
         for at in 0..prepared.program().blocks[0].len() {
-            self.timed(Program::ENTRY, at)?;
+            if !prepared.moved.contains(at) {
+                self.timed(Program::ENTRY, at)?;
+            }
             self.memory.release_dying(&prepared.lifetimes.dying[at]);
         }
         Ok(())
@@ -65,6 +67,7 @@ impl<'a> Run<'a> {
                 Ok(())
             }
             Step::Check { condition, message } => self.check(*condition, message),
+            Step::Indices { input, sizes, axis, message } => self.indices(*input, sizes, *axis, message),
             Step::Copy { from, to } => {
                 let (from, to) = (self.memory.locate(*from)?, self.memory.locate(*to)?);
                 self.copy(&from, &to)

@@ -19,6 +19,7 @@ mod exec;
 mod expr;
 mod host;
 mod host_ops;
+mod indices;
 mod inputs;
 mod memory;
 mod plan;

@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::arena::{self, Lifetimes};
 use crate::expr::Expr;
+use crate::indices::Moved;
 use artifact::{Artifact, DimId, Place, Program, Step, SymbolId, ViewId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,24 +18,28 @@ pub(crate) struct Prepared {
     /// `Let`s of the entry block whose symbols are known before the run after all, in order.
     pub(crate) early_lets: Vec<(SymbolId, DimId)>,
     pub(crate) lifetimes: Lifetimes,
-    /// Whether the same inputs' shapes always lead to the same work on the same addresses.
+    /// Checks of indices that are made before or after the run.
+    pub(crate) moved: Moved,
+    /// Whether the same inputs' shapes always lead to the same work on the same addresses of a device.
     pub(crate) is_straight: bool,
 }
 
 impl Prepared {
-    /// Prepares a variant of a valid artifact.
-    pub(crate) fn new(artifact: Arc<Artifact>, variant: usize) -> Result<Self, Error> {
+    /// Prepares a variant of a valid artifact for a device, whose memory may be the host's.
+    pub(crate) fn new(artifact: Arc<Artifact>, variant: usize, host_memory: bool) -> Result<Self, Error> {
         let program = &artifact.variants[variant].program;
         let slots: BTreeMap<&str, usize> = program.symbols.iter().enumerate().map(|(i, s)| (s.as_str(), i)).collect();
         let exprs = program.exprs.iter().map(|text| Expr::parse(text, &slots)).collect::<Result<Vec<_>, _>>()?;
         let (late_symbols, early_lets) = late_symbols(program, &exprs);
-        let is_straight = program.blocks[0].iter().all(|step| match step {
-            Step::Launch(_) | Step::Dims { .. } | Step::Copy { .. } | Step::Check { .. } => true,
+        let only_shapes_decide = program.blocks[0].iter().all(|step| match step {
+            Step::Launch(_) | Step::Dims { .. } | Step::Copy { .. } | Step::Check { .. } | Step::Indices { .. } => true,
             Step::Let { symbol, .. } => !late_symbols[symbol.idx()],
             Step::Bind { .. } | Step::Host { .. } | Step::If { .. } | Step::Loop(_) => false,
         });
-        let lifetimes = arena::lifetimes(program);
-        Ok(Prepared { variant, exprs, late_symbols, early_lets, lifetimes, is_straight, artifact })
+        let moved = Moved::new(program, &exprs, &late_symbols, only_shapes_decide && !host_memory);
+        let is_straight = only_shapes_decide && !host_memory;
+        let lifetimes = arena::lifetimes(program, &moved.after);
+        Ok(Prepared { variant, exprs, late_symbols, early_lets, lifetimes, is_straight, moved, artifact })
     }
 
     /// The program.

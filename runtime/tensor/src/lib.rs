@@ -13,6 +13,7 @@ mod dim_order;
 mod dim_text;
 mod dtype;
 mod host;
+mod indices;
 mod scalar;
 
 pub use dim::{Atom, Dim, Symbol};
@@ -20,6 +21,7 @@ pub use dim_order::broadcast_dims;
 pub use dim_text::DimSyntaxError;
 pub use dtype::DType;
 pub use host::{Element, Tensor, TensorError};
+pub use indices::{BadIndex, check_indices};
 pub use scalar::Scalar;
 
 /// The type of a value in a graph: element type and (possibly symbolic) shape.

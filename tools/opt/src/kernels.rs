@@ -32,7 +32,7 @@ fn collect(graph: &Graph, plan: &Plan, target: Target, out: &mut Vec<Described>)
                 let mut regions = graph.nodes[*idx].regions.iter().zip(plans);
                 regions.try_for_each(|(region, plan)| collect(region, plan, target, out))?;
             }
-            Step::Alias(_) | Step::Host(_) => {}
+            Step::Alias(_) | Step::Host(_) | Step::Indices(_) => {}
         }
     }
     Ok(())

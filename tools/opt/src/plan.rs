@@ -1,7 +1,7 @@
 //! A plan as text: one line for each step, nodes as `operator@position`.
 
 use graph::{Graph, ValueId};
-use schedule::{Plan, Region, Step};
+use schedule::{IndexCheck, IndexClaim, Plan, Region, Step};
 
 /// The text of a plan for a graph.
 pub(crate) fn to_text(graph: &Graph, plan: &Plan) -> String {
@@ -16,6 +16,7 @@ fn print(graph: &Graph, plan: &Plan, indent: &str, out: &mut String) {
             Step::Kernel(region) => kernel(graph, region),
             Step::Alias(idx) => format!("alias {}", flow(graph, *idx)),
             Step::Host(idx) => format!("host {}", flow(graph, *idx)),
+            Step::Indices(check) => indices(graph, check),
             Step::Control(idx, _) => format!("control {} {{", flow(graph, *idx)),
         };
         out.push_str(&format!("{indent}{line}\n"));
@@ -38,6 +39,19 @@ fn kernel(graph: &Graph, region: &Region) -> String {
     let part = region.store.part.as_ref().map(|(axis, from)| format!(" at {from} of axis {axis}")).unwrap_or_default();
     let (reads, writes) = (values(graph, &region.leaves), values(graph, &[region.store.value]));
     format!("kernel {{ {body} }}{anchor} : {reads} -> {writes}{part}")
+}
+
+fn indices(graph: &Graph, check: &IndexCheck) -> String {
+    let (node, axis) = (node(graph, check.node), check.axis);
+    match &check.claim {
+        IndexClaim::Elements { indices, sizes } => {
+            let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+            format!("indices {} of {node} : axis {axis} of {}", values(graph, &[*indices]), sizes.join(", "))
+        }
+        IndexClaim::Extremes { column, low, high, size } => {
+            format!("indices {low} to {high} of {node} : axis {} of {size}", axis + column)
+        }
+    }
 }
 
 fn flow(graph: &Graph, idx: usize) -> String {

@@ -3,12 +3,15 @@
 mod checks;
 mod control;
 mod host;
+mod indices;
 pub(crate) mod pack;
 mod places;
 
 use crate::Error;
 use artifact::{KernelId, Launch, Place, Program, ProgramBuilder, Step as Run, ViewId};
+use diag::Diagnostic;
 use graph::{Graph, ValueId};
+use import_onnx::Needs;
 use lower::{Kernel, Target};
 use pack::Weights;
 use places::Places;
@@ -39,8 +42,9 @@ pub(crate) fn assemble(
         by_text: BTreeMap::new(),
         n_launches: 0,
         n_fresh: 0,
+        faults: vec![],
     };
-    let mut frame = Frame::new(graph);
+    let mut frame = Frame { is_entry: true, ..Frame::new(graph) };
     for (at, port) in graph.inputs.iter().enumerate() {
         let ty = graph.ty(port.value);
         let view = assembler.b.tensor(Place::Input(at as u32), ty.dtype, &ty.shape);
@@ -56,6 +60,9 @@ pub(crate) fn assemble(
         let view = assembler.output(&mut frame, at, port.value);
         assembler.b.output(&port.name, view);
     }
+    if !assembler.faults.is_empty() {
+        return Err(Error::Model { diagnostics: assembler.faults, needs: Needs::default() });
+    }
     let program = assembler.b.finish();
     Ok(Assembled { program, kernels: assembler.kernels, n_launches: assembler.n_launches })
 }
@@ -68,6 +75,8 @@ pub(crate) struct Assembler<'w> {
     by_text: BTreeMap<String, KernelId>,
     n_launches: usize,
     n_fresh: usize,
+    /// Faults of the model that only show here.
+    faults: Vec<Diagnostic>,
 }
 
 /// One graph or region while its steps are written.
@@ -78,6 +87,8 @@ pub(crate) struct Frame<'g> {
     pub(crate) views: BTreeMap<ValueId, ViewId>,
     places: Places,
     n_checked: usize,
+    /// Whether its steps run in every run.
+    is_entry: bool,
 }
 
 impl<'g> Frame<'g> {
@@ -89,6 +100,7 @@ impl<'g> Frame<'g> {
             views: BTreeMap::new(),
             places: Places::default(),
             n_checked: 0,
+            is_entry: false,
         }
     }
 }
@@ -124,6 +136,8 @@ impl Assembler<'_> {
             let last = match step {
                 Step::Kernel(region) => region.members.last().copied(),
                 Step::Alias(idx) | Step::Host(idx) | Step::Control(idx, _) => Some(*idx),
+                // Shapes are checked first: sizes of what selects make sense then.
+                Step::Indices(check) => Some(check.node),
             };
             if let Some(last) = last {
                 self.checks_up_to(frame, last);
@@ -132,6 +146,7 @@ impl Assembler<'_> {
                 Step::Kernel(region) => self.launch(frame, region)?,
                 Step::Alias(idx) => self.alias(frame, *idx),
                 Step::Host(idx) => self.host(frame, *idx),
+                Step::Indices(check) => self.indices(frame, check),
                 Step::Control(idx, plans) => self.control(frame, *idx, plans)?,
             }
         }

@@ -4,6 +4,7 @@
 
 use super::kit::*;
 use super::resize_place::{Axis, Coordinates, Rounding, place, rounded};
+use super::sampling::inside;
 
 /// How elements are combined.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,10 +39,10 @@ pub(super) fn resized(cx: &mut Cx, x: ValueId, rules: &Rules, axis: &Axis) -> On
     let y = match rules.mode {
         Mode::Nearest(rounding) => {
             let nearest = rounded(b, place, rounding, axis.scale_value)?;
-            let index = limited(b, nearest, last)?;
+            let index = limited(b, nearest, &input)?;
             b.emit(ops::Gather { axis: axis.axis }, &[x, index])?
         }
-        Mode::Linear | Mode::Cubic(_) => interpolated(cx, x, rules, axis, place, last)?,
+        Mode::Linear | Mode::Cubic(_) => interpolated(cx, x, rules, axis, place, &input)?,
     };
     if rules.coordinates != Coordinates::TfCropAndResize {
         return Ok(y);
@@ -82,11 +83,12 @@ fn repeated(b: &mut Builder, x: ValueId, rules: &Rules, axis: &Axis) -> Result<O
     Ok(Some(b.reshape(inner, shape)?))
 }
 
-/// Places as indices inside of the operand.
-fn limited(b: &mut Builder, place: ValueId, last: ValueId) -> One {
-    let place = with_num(b, BinaryKind::Max, place, 0.0)?;
-    let place = b.binary(BinaryKind::Min, place, last)?;
-    Ok(b.cast(place, DType::I64)?)
+/// Places as indices inside of the operand: limited as floats, which may be too large for integers, and as integers, so that
+/// it shows what they are.
+fn limited(b: &mut Builder, place: ValueId, size: &Dim) -> One {
+    let place = inside(b, place, size)?;
+    let index = b.cast(place, DType::I64)?;
+    inside(b, index, size)
 }
 
 /// How far around a place neighbours matter: half the number of taps of the unscaled kernel.
@@ -144,7 +146,7 @@ fn taps(cx: &mut Cx, rules: &Rules, axis: &Axis) -> Result<Taps, ImportError> {
     Ok(Taps { offsets: Offsets::All(along(cx.b, offset, 2, 1)?), narrow })
 }
 
-fn interpolated(cx: &mut Cx, x: ValueId, rules: &Rules, axis: &Axis, place: ValueId, last: ValueId) -> One {
+fn interpolated(cx: &mut Cx, x: ValueId, rules: &Rules, axis: &Axis, place: ValueId, size: &Dim) -> One {
     let taps = taps(cx, rules, axis)?;
     let b = &mut *cx.b;
     // A place that is an index belongs to its left.
@@ -157,7 +159,7 @@ fn interpolated(cx: &mut Cx, x: ValueId, rules: &Rules, axis: &Axis, place: Valu
             let mut neighbours = Vec::new();
             for offset in offsets {
                 let offset = num(b, floor, *offset)?;
-                neighbours.push(neighbour(b, rules, floor, ratio, offset, taps.narrow, last)?);
+                neighbours.push(neighbour(b, rules, floor, ratio, offset, taps.narrow, size)?);
             }
             if normalize {
                 let mut sum = neighbours[0].weight;
@@ -172,7 +174,7 @@ fn interpolated(cx: &mut Cx, x: ValueId, rules: &Rules, axis: &Axis, place: Valu
         }
         Offsets::All(offset) => {
             let (floor, ratio) = (unsqueeze(b, floor, 1)?, unsqueeze(b, ratio, 1)?);
-            let mut all = neighbour(b, rules, floor, ratio, *offset, taps.narrow, last)?;
+            let mut all = neighbour(b, rules, floor, ratio, *offset, taps.narrow, size)?;
             if normalize {
                 let sum = b.reduce(ReduceKind::Sum, all.weight, &[1], true)?;
                 all.weight = b.div(all.weight, sum)?;
@@ -196,7 +198,7 @@ fn neighbour(
     ratio: ValueId,
     offset: ValueId,
     narrow: ValueId,
-    last: ValueId,
+    size: &Dim,
 ) -> Result<Neighbour, ImportError> {
     let place = b.add(floor, offset)?;
     let distance = b.sub(ratio, offset)?;
@@ -204,13 +206,14 @@ fn neighbour(
     let distance = b.mul(distance, narrow)?;
     let mut weight = kernel(b, rules.mode, distance)?;
     if rules.exclude_outside {
+        let last = dim_value(b, &(size.clone() - 1.into()), DType::F64)?;
         let before = compare_num(b, CompareKind::Lt, place, 0.0)?;
         let behind = b.compare(CompareKind::Gt, place, last)?;
         let outside = b.binary(BinaryKind::Or, before, behind)?;
         let zero = num(b, weight, 0.0)?;
         weight = b.select(outside, zero, weight)?;
     }
-    Ok(Neighbour { index: limited(b, place, last)?, weight })
+    Ok(Neighbour { index: limited(b, place, size)?, weight })
 }
 
 /// The weight of a neighbour at a distance.

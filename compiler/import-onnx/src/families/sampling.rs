@@ -37,6 +37,9 @@ impl Image {
         let Some(index) = index else {
             return bad("an image without spatial axes");
         };
+        // Callers keep coordinates inside; NaN and rounding of large floats are kept inside here.
+        let places = product(&self.sizes);
+        let index = inside(b, index, &places)?;
         let index = unsqueeze(b, index, 2)?;
         Ok(b.emit(ops::GatherNd { batch_dims: 1 }, &[self.flat, index])?)
     }

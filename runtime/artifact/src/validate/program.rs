@@ -117,6 +117,10 @@ fn step(variant: &Variant, step: &Step) -> Check {
             ensure(rank(*out) <= 1, || "dimensions are written to a tensor of rank 2 or more".into())
         }
         Step::Bind { input, .. } => integer(*input),
+        Step::Indices { input, sizes, .. } => {
+            integer(*input)?;
+            ensure(!sizes.is_empty(), || "indices of no axis".into())
+        }
         Step::Copy { from, to } => ensure(dtype(*from) == dtype(*to), || "a copy changes the type".into()),
         Step::Host { op, inputs, outputs, symbols, nodes } => {
             ensure(symbols.len() == op.sizes(), || format!("{} binds {} symbols", op.name(), symbols.len()))?;

@@ -255,6 +255,49 @@ fn programs_that_read_back_are_not_recorded() {
     assert_eq!(profile.steps.iter().filter(|step| step.name == "add").count(), 2);
 }
 
+/// `y` is a copy of the i64 input through an arena buffer, which is looked at, or the input is. Another buffer of the arena
+/// comes later, so that memory would be used again.
+fn looks(computed: bool, bind: bool) -> Artifact {
+    let mut b = ProgramBuilder::new();
+    let tensor = |b: &mut ProgramBuilder, place| b.tensor(place, DType::I64, &[n()]);
+    let [x, y] = [Place::Input(0), Place::Output(0)].map(|place| tensor(&mut b, place));
+    let [at, later] = [0, 1].map(|_| tensor(&mut b, Place::Arena));
+    b.input("x", x);
+    b.output("y", y);
+    b.push(Step::Copy { from: x, to: at });
+    let (size, minus_one) = (b.dim(&4.into()), b.dim(&(-1).into()));
+    let input = if computed { at } else { x };
+    b.push(Step::Indices { input, sizes: vec![size], axis: 2, message: "node".into() });
+    b.push(Step::Copy { from: at, to: y });
+    let symbol = b.symbol("first");
+    if bind {
+        let first = b.tensor(Place::Arena, DType::I64, &[]);
+        b.push(Step::Dims { values: vec![minus_one], out: first });
+        b.push(Step::Bind { input: first, symbols: vec![symbol] });
+    }
+    b.push(Step::Copy { from: x, to: later });
+    b.push(Step::Dims { values: vec![minus_one; 3], out: later });
+    b.push(Step::Copy { from: later, to: y });
+    let kernels = Kernels::Ptx { units: vec![], kernels: vec![] };
+    artifact(b.finish(), "nvptx:sm_80", kernels, vec![], vec![])
+}
+
+#[test]
+fn indices_are_looked_at_without_stopping_a_record() {
+    for (computed, bind, captures) in [(false, false, 1), (true, false, 1), (true, true, 0)] {
+        let device = Remote { can_record: true, ..Remote::default() };
+        let engine = Engine::from_artifact(Arc::new(looks(computed, bind)), &device).unwrap();
+        let indices = |values: [i64; 3]| Tensor::from_vec(vec![3], values.to_vec());
+        for _ in 0..2 {
+            assert_eq!(run(&engine, &[indices([0, -4, 3])])[0].to_ints(), [-1; 3]);
+        }
+        assert_eq!(device.counts.captures.load(Ordering::Relaxed), captures, "{computed} {bind}");
+        let fault = "node: index 9 (element [1] of the indices) lies outside of axis 2, which has size 4";
+        fails(&engine, &[indices([0, 9, -5])], fault);
+        assert_eq!(run(&engine, &[indices([0, 0, 0])])[0].to_ints(), [-1; 3]);
+    }
+}
+
 #[test]
 fn the_host_refuses_ptx() {
     let error = Engine::from_artifact(Arc::new(program(false)), &host(1)).err().unwrap().to_string();

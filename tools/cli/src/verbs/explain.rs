@@ -51,6 +51,10 @@ fn text(code: Code) -> (&'static str, &'static str) {
             "The message names the node and its operands. The model is wrong, or a dimension was given a number that does not fit.",
         ),
         Code::Syntax => ("the text of a graph cannot be parsed", "The message names line and column."),
+        Code::Index => (
+            "an index lies outside of the axis that it selects from",
+            "The message names the node, the axis and its size, and the index. The model is wrong, or a dimension was given a number that is too small.",
+        ),
         Code::Limit => (
             "a limit of size, time or depth is passed",
             "Models that a real exporter writes stay below all limits; a hostile or broken file does not.",
