@@ -65,6 +65,14 @@ pub enum Error {
         /// What the reader said.
         message: String,
     },
+    /// The caller said to stop.
+    #[error("stopped after {done} of {of} kernels")]
+    Stopped {
+        /// Sources that were compiled.
+        done: usize,
+        /// Sources in all.
+        of: usize,
+    },
     /// The operating system would not start a thread.
     #[error("cannot start a compile thread: {0}")]
     Thread(String),

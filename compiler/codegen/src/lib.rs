@@ -33,7 +33,7 @@ pub use flatten::HostCode;
 pub use host::{host_code, host_code_timed, host_text};
 pub use host_target::HostTarget;
 pub use llvm::llvm_version;
-pub use parallel::{assembly, compile_host, compile_ptx};
+pub use parallel::{GoOn, assembly, compile_host, compile_ptx};
 pub use ptx::{ptx, ptx_text};
 pub use ptx_target::PtxTarget;
 pub use source::{Phases, Source, Stage};

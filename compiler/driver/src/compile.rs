@@ -1,17 +1,18 @@
 //! The flow: one function, phase by phase.
 
-use crate::assemble::{assemble, pack};
+use crate::assemble::{Assembled, assemble, pack};
+use crate::check::Faults;
 use crate::files::{Beside, dump, map};
+use crate::ranges::Facts;
 use crate::{Error, Options, Phase, Report, Target, Timing};
 use artifact::{Artifact, Manifest, Signature, Variant};
 use codegen::Source;
-use diag::{Diagnostic, Sink};
+use diag::Sink;
 use graph::Graph;
 use import_onnx::{ExternalData, Imported, Model, Needs};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tensor::Tensor;
 
 /// A compiled model.
 #[derive(Clone, Debug)]
@@ -57,30 +58,36 @@ fn model_error(sink: &Sink, needs: Needs) -> Error {
 /// Imports a model that was read.
 ///
 /// # Errors
-/// [`Error::Model`] with every fault.
+/// [`Error::Model`] with every fault, [`Error::Dimension`], and [`Error::Limit`].
 pub fn import_model(frontend: &Frontend, options: &Options) -> Result<Imported, Error> {
+    import(frontend, options).map_err(|failed| failed.error)
+}
+
+/// Why a model could not be imported, with the parts that could.
+pub(crate) struct Failed {
+    pub(crate) error: Error,
+    pub(crate) partial: Option<Graph>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Failed { error, partial: None }
+    }
+}
+
+pub(crate) fn import(frontend: &Frontend, options: &Options) -> Result<Imported, Failed> {
+    options.enter(Phase::Import)?;
+    frontend.check_dims(options)?;
     let import = import_onnx::Options {
         freeze: options.freeze.clone(),
         dims: options.dims.clone(),
+        ranges: options.ranges.clone(),
         shapes: options.shapes.clone(),
     };
     let mut sink = Sink::new();
     let external: Option<&dyn ExternalData> = Some(&frontend.beside);
     import_onnx::import(&frontend.model, &import, external, &mut sink)
-        .map_err(|failed| model_error(&sink, failed.needs))
-}
-
-/// Everything in a model that is not supported, without compiling it.
-///
-/// # Errors
-/// [`Error::File`], and [`Error::Model`] for a file that is no model at all.
-pub fn check(path: &Path, options: &Options) -> Result<Vec<Diagnostic>, Error> {
-    let frontend = load_model(path)?;
-    match import_model(&frontend, options) {
-        Ok(_) => Ok(vec![]),
-        Err(Error::Model { diagnostics, .. }) => Ok(diagnostics),
-        Err(other) => Err(other),
-    }
+        .map_err(|failed| Failed { error: model_error(&sink, failed.needs), partial: failed.partial })
 }
 
 /// Compiles a model file.
@@ -102,21 +109,24 @@ pub fn compile_imported(imported: Imported, import: Duration, options: &Options)
     let mut report = Report { nodes_imported: imported.graph.n_nodes(), ..Report::default() };
     report.timings.push(Timing { phase: Phase::Import, time: import });
     dump_graph(options, "10-imported.graph", &imported.graph)?;
+    let facts = Facts::of(&imported);
     let graph = optimize_graph(imported.graph, options, &mut report)?;
-    let artifact = compile_graph(&graph, &imported.frozen, options, &mut report)?;
+    let artifact = compile_graph(&graph, &facts, options, &mut report)?;
     Ok(Compiled { artifact, report, metadata: imported.metadata })
 }
 
 /// The phases from an imported graph to an optimized one.
 ///
 /// # Errors
-/// [`Error::Bug`] for a contradiction that a rewrite brought about.
+/// [`Error::Bug`] for a contradiction that a rewrite brought about, [`Error::Limit`] where time is up.
 pub fn optimize_graph(graph: Graph, options: &Options, report: &mut Report) -> Result<Graph, Error> {
+    options.enter(Phase::Canonicalize)?;
     let start = Instant::now();
     let graph = rewrite::canonicalize_under(graph, options.numerics);
     report.nodes_canonical = graph.n_nodes();
     report.timings.push(Timing { phase: Phase::Canonicalize, time: start.elapsed() });
     dump_graph(options, "20-canonical.graph", &graph)?;
+    options.enter(Phase::Optimize)?;
     let start = Instant::now();
     let graph = saturate(graph, options, report)?;
     report.nodes_optimized = graph.n_nodes();
@@ -154,51 +164,84 @@ fn dump_graph(options: &Options, name: &str, graph: &Graph) -> Result<(), Error>
 
 pub(crate) fn compile_graph(
     graph: &Graph,
-    frozen: &BTreeMap<String, Tensor>,
+    facts: &Facts,
     options: &Options,
     report: &mut Report,
 ) -> Result<Artifact, Error> {
+    options.enter(Phase::Schedule)?;
     let start = Instant::now();
     let plan = schedule::plan(graph);
     report.timings.push(Timing { phase: Phase::Schedule, time: start.elapsed() });
     dump(options.dump_dir.as_deref(), "40-plan.txt", &format!("{plan:#?}"))?;
-    let (mut lowering, mut emission) = (std::time::Duration::ZERO, std::time::Duration::ZERO);
-    let mut artifact = Artifact { manifest: manifest(graph, options), variants: vec![], code: vec![], weights: vec![] };
+    let manifest = manifest(graph, facts, options)?;
+    let mut artifact = Artifact { manifest, variants: vec![], code: vec![], weights: vec![] };
     let mut weights = pack::Weights::default();
-    for target in &options.targets {
-        let start = Instant::now();
-        let assembled = assemble(graph, &plan, frozen, target.lowering(), &mut weights)?;
-        lowering += start.elapsed();
-        for (at, kernel) in assembled.kernels.iter().enumerate() {
-            let name = format!("50-{}-{at:03}-{}.mlir", target.short_name(), kernel.name);
-            dump(options.dump_dir.as_deref(), &name, &kernel.text)?;
-        }
+    let start = Instant::now();
+    let assembled = assemble_all(graph, &plan, facts, options, &mut weights)?;
+    report.timings.push(Timing { phase: Phase::Lower, time: start.elapsed() });
+    let start = Instant::now();
+    for (target, assembled) in options.targets.iter().zip(assembled) {
         report.kernels.push((target.name(), assembled.n_launches, assembled.kernels.len()));
-        let start = Instant::now();
         let kernels = emit(target, &assembled.kernels, options, &mut artifact)?;
-        emission += start.elapsed();
         artifact.variants.push(Variant { target: target.name(), kernels, program: assembled.program });
     }
+    report.timings.push(Timing { phase: Phase::Emit, time: start.elapsed() });
+    options.enter(Phase::Pack)?;
     let start = Instant::now();
     artifact.weights = weights.finish();
-    report.timings.push(Timing { phase: Phase::Lower, time: lowering });
-    report.timings.push(Timing { phase: Phase::Emit, time: emission });
     report.timings.push(Timing { phase: Phase::Pack, time: start.elapsed() });
     Ok(artifact)
 }
 
-fn manifest(graph: &Graph, options: &Options) -> Manifest {
+/// The programs of all targets; kernels that cannot be written are told for all of them.
+fn assemble_all(
+    graph: &Graph,
+    plan: &schedule::Plan,
+    facts: &Facts,
+    options: &Options,
+    weights: &mut pack::Weights,
+) -> Result<Vec<Assembled>, Error> {
+    let (mut all, mut faults) = (vec![], Faults::default());
+    for target in &options.targets {
+        let assembled = match assemble(graph, plan, facts, target, options, weights) {
+            Ok(assembled) => assembled,
+            Err(Error::Model { diagnostics, .. }) => {
+                faults.add(diagnostics);
+                continue;
+            }
+            Err(other) => return Err(other),
+        };
+        for (at, kernel) in assembled.kernels.iter().enumerate() {
+            let name = format!("50-{}-{at:03}-{}.mlir", target.short_name(), kernel.name);
+            dump(options.dump_dir.as_deref(), &name, &kernel.text)?;
+        }
+        all.push(assembled);
+    }
+    let diagnostics = faults.finish();
+    if diagnostics.is_empty() { Ok(all) } else { Err(Error::Model { diagnostics, needs: Needs::default() }) }
+}
+
+fn manifest(graph: &Graph, facts: &Facts, options: &Options) -> Result<Manifest, Error> {
     let signature = |port: &graph::Port| Signature {
         name: port.name.clone(),
         dtype: graph.ty(port.value).dtype,
         shape: graph.ty(port.value).shape.iter().map(ToString::to_string).collect(),
     };
-    Manifest {
+    Ok(Manifest {
         producer: format!("tenfold {}", env!("CARGO_PKG_VERSION")),
         model: graph.name.clone(),
         numerics: options.numerics.name().into(),
         inputs: graph.inputs.iter().map(signature).collect(),
         outputs: graph.outputs.iter().map(signature).collect(),
+        ranges: facts.ranges(graph)?,
+    })
+}
+
+/// An error of code generation: time that was up, or a bug of ours.
+pub(crate) fn emit_error(error: codegen::Error, options: &Options) -> Error {
+    match error {
+        codegen::Error::Stopped { done, of } => options.late(Phase::Emit, done, of),
+        other => Error::bug("emit", other),
     }
 }
 
@@ -210,13 +253,15 @@ fn emit(
 ) -> Result<artifact::Kernels, Error> {
     let sources: Vec<Source> = kernels.iter().map(|k| Source { name: &k.name, text: &k.text }).collect();
     let folder = options.dump_dir.as_deref();
+    let go_on = |done: usize| options.go_on(Phase::Emit, done, sources.len()).is_ok();
+    let fail = |e| emit_error(e, options);
     match target {
         Target::Host(host) => {
-            let codes = codegen::compile_host(&sources, host, options.threads).map_err(|e| Error::bug("emit", e))?;
+            let codes = codegen::compile_host(&sources, host, options.threads, &go_on).map_err(fail)?;
             pack::host_kernels(kernels, codes, artifact)
         }
         Target::Nvptx(ptx) => {
-            let texts = codegen::compile_ptx(&sources, ptx, options.threads).map_err(|e| Error::bug("emit", e))?;
+            let texts = codegen::compile_ptx(&sources, ptx, options.threads, &go_on).map_err(fail)?;
             for (at, (kernel, text)) in kernels.iter().zip(&texts).enumerate() {
                 dump(folder, &format!("70-{}-{at:03}-{}.ptx", target.short_name(), kernel.name), text)?;
             }

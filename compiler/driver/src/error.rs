@@ -28,14 +28,12 @@ pub enum Error {
     /// A target's name is not known.
     #[error("unknown target `{0}`: a target is `host`, `host:x86-64-v3` or `nvptx:sm_90a`")]
     Target(String),
-    /// An operator has no kernel on a target.
-    #[error("{place}: {error}")]
-    Lower {
-        /// The source nodes.
-        place: String,
-        /// The reason.
-        error: lower::LowerError,
-    },
+    /// A dimension that the model does not have, or that cannot be as asked for.
+    #[error("{0}")]
+    Dimension(String),
+    /// The time was not enough; see [`Deadline`](crate::Deadline).
+    #[error("{0}")]
+    Limit(String),
     /// Phases that cannot be asked for in this order, or a form that cannot be read back.
     #[error(
         "cannot go from `{from}` to `{to}`: graphs can be read at canonicalize, optimize and schedule, and the flow only goes down"

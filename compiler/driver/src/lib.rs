@@ -8,19 +8,24 @@
 //! Start reading at [`compile`], then `assemble`.
 
 mod assemble;
+mod check;
 mod compile;
 mod error;
 mod files;
 mod inspect;
 mod options;
 mod phases;
+mod ranges;
 mod report;
 mod targets;
+mod watch;
 
-pub use compile::{Compiled, Frontend, check, compile, compile_imported, import_model, load_model, optimize_graph};
+pub use check::check;
+pub use compile::{Compiled, Frontend, compile, compile_imported, import_model, load_model, optimize_graph};
 pub use error::Error;
 pub use inspect::{ModelDim, ModelInput, llvm_version};
 pub use options::{Options, Phase};
-pub use phases::{Start, compile_graph_file, phase_text};
+pub use phases::{Start, artifact_text, compile_graph_file, phase_text};
 pub use report::{Report, Timing};
 pub use targets::Target;
+pub use watch::{Deadline, Observer, Progress};

@@ -1,9 +1,9 @@
 //! What a compile is asked for.
 
-use crate::Target;
+use crate::{Deadline, Observer, Target};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use tensor::{Dim, Tensor};
+use tensor::{Dim, Range, Tensor};
 
 /// The steps of a compile, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,13 +43,16 @@ impl Phase {
     }
 }
 
-/// What a compile is asked for. Every field is a flag of the command line.
+/// What a compile is asked for. Every field is a flag of the command line, but for those that watch it.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// What to compile for; several make one artifact that fits all of them.
     pub targets: Vec<Target>,
     /// Dimensions by their name in the model, replaced by numbers or other symbols.
     pub dims: BTreeMap<String, Dim>,
+    /// Ranges of dimensions by their name in the model: they stay symbols, and a run checks them. Of a dimension without
+    /// one, code may assume that it is at least 1; where it does, a run checks that too.
+    pub ranges: BTreeMap<String, Range>,
     /// Shapes of inputs, in place of those that the model declares.
     pub shapes: BTreeMap<String, Vec<Dim>>,
     /// Inputs that are constants with these values; a run must be given the same.
@@ -62,6 +65,10 @@ pub struct Options {
     pub dump_dir: Option<PathBuf>,
     /// Threads of the compile.
     pub threads: usize,
+    /// When the compile gives up.
+    pub deadline: Option<Deadline>,
+    /// Who is told how far the compile is.
+    pub observer: Observer,
 }
 
 impl Default for Options {
@@ -69,12 +76,15 @@ impl Default for Options {
         Options {
             targets: vec![Target::host()],
             dims: BTreeMap::new(),
+            ranges: BTreeMap::new(),
             shapes: BTreeMap::new(),
             freeze: BTreeMap::new(),
             numerics: rewrite::Contract::default(),
             optimize: true,
             dump_dir: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            deadline: None,
+            observer: Observer::default(),
         }
     }
 }

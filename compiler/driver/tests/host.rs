@@ -4,7 +4,6 @@ use driver::Options;
 use graph::{BuildError, Builder, ValueId};
 use import_onnx::Imported;
 use ops::{BinaryKind, Conv, Dot, Pool, PoolKind, Reduce, ReduceKind, Slice, UnaryKind};
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tensor::{DType, Dim, Scalar, Tensor, TensorType};
 
@@ -36,13 +35,7 @@ fn check_symbolic(types: &[TensorType], shapes: &[Vec<usize>], build: impl Fn(&m
     let values: Vec<Tensor> = shapes.iter().enumerate().map(|(k, shape)| noise(shape, k as u64 + 1)).collect();
     let expected = graph::evaluate(&graph, &values).unwrap();
     for optimize in [false, true] {
-        let imported = Imported {
-            graph: graph.clone(),
-            metadata: BTreeMap::new(),
-            opsets: BTreeMap::new(),
-            frozen: BTreeMap::new(),
-            dim_names: BTreeMap::new(),
-        };
+        let imported = Imported { graph: graph.clone(), ..Imported::default() };
         let options = Options { optimize, ..Options::default() };
         let compiled = driver::compile_imported(imported, Duration::ZERO, &options).unwrap();
         let engine = runtime::Engine::from_artifact(compiled.artifact.into(), &runtime::Host::new(None)).unwrap();
@@ -308,13 +301,7 @@ fn a_shape_that_does_not_fit_is_an_error_of_the_run() {
     let y = b.input("y", f32s(&[m]));
     let sum = b.emit(ops::Binary { kind: BinaryKind::Add }, &[x, y]).unwrap();
     b.output("sum", sum);
-    let imported = Imported {
-        graph: b.finish(),
-        metadata: BTreeMap::new(),
-        opsets: BTreeMap::new(),
-        frozen: BTreeMap::new(),
-        dim_names: BTreeMap::new(),
-    };
+    let imported = Imported { graph: b.finish(), ..Imported::default() };
     let compiled = driver::compile_imported(imported, Duration::ZERO, &Options::default()).unwrap();
     let engine = runtime::Engine::from_artifact(compiled.artifact.into(), &runtime::Host::new(None)).unwrap();
     assert!(engine.run(&[noise(&[3], 1), noise(&[3], 2)]).is_ok());

@@ -5,7 +5,7 @@ use crate::{Graph, Node, Port, ValueId};
 use diag::Loc;
 use ops::{BinaryKind, CompareKind, Const, Op, ReduceKind, TypeError, UnaryKind};
 use std::collections::HashMap;
-use tensor::{DType, Dim, Scalar, Tensor, TensorType, broadcast_dims};
+use tensor::{Bounds, DType, Dim, Scalar, Tensor, TensorType, broadcast_dims};
 
 /// Results with at most this many elements are computed while the graph is built, if all operands are constants.
 const MAX_FOLDED_ELEMENTS: usize = 4096;
@@ -45,11 +45,17 @@ pub struct Builder {
     /// Pure nodes that exist, so that equal ones are added once.
     existing: HashMap<(Op, Vec<ValueId>), Vec<ValueId>>,
     n_fresh: usize,
+    bounds: Bounds,
 }
 
 impl Builder {
-    /// A builder of an empty graph.
+    /// A builder of an empty graph, of whose symbols nothing is known.
     pub fn new(name: &str) -> Self {
+        Builder::with_bounds(name, Bounds::default())
+    }
+
+    /// A builder of an empty graph, with facts on its symbols.
+    pub fn with_bounds(name: &str, bounds: Bounds) -> Self {
         Builder {
             graph: Graph::new(name),
             loc: Loc::Unknown,
@@ -57,12 +63,23 @@ impl Builder {
             constants: Vec::new(),
             existing: HashMap::new(),
             n_fresh: 0,
+            bounds,
         }
     }
 
     /// Sets where the nodes that are added from now on come from.
     pub fn set_loc(&mut self, loc: Loc) {
         self.loc = loc;
+    }
+
+    /// What is known of symbols.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// Adds to what is known of symbols; nodes that were added before do not change.
+    pub fn bounds_mut(&mut self) -> &mut Bounds {
+        &mut self.bounds
     }
 
     /// The present location.
@@ -195,7 +212,7 @@ impl Builder {
         }
         if let [out] = outputs {
             let known: Vec<Option<&[Dim]>> = inputs.iter().map(|v| self.known(*v)).collect();
-            self.known[out.index()] = contents::follow(op, types, &known, self.ty(*out));
+            self.known[out.index()] = contents::follow(op, types, &known, self.ty(*out), &self.bounds);
         }
     }
 
@@ -215,7 +232,7 @@ impl Builder {
             return self.constant(tensor).ok();
         }
         let known: Vec<Option<&[Dim]>> = inputs.iter().map(|v| self.known(*v)).collect();
-        let elements = contents::follow(op, types, &known, result)?;
+        let elements = contents::follow(op, types, &known, result, &self.bounds)?;
         let values: Vec<i64> = elements.iter().map(Dim::as_const).collect::<Option<_>>()?;
         self.constant(Tensor::build(result.dtype, shape, |idx| Scalar::Int(values[idx].into()))).ok()
     }
@@ -276,7 +293,7 @@ impl Builder {
         let mut shape = self.shape(*first).to_vec();
         for value in rest {
             let other = self.shape(*value).to_vec();
-            shape = broadcast_shapes(&shape, &other)
+            shape = broadcast_shapes(&shape, &other, &self.bounds)
                 .ok_or_else(|| BuildError::Broadcast(self.ty(*first).clone(), self.ty(*value).clone()))?;
         }
         values.iter().map(|v| self.broadcast(*v, shape.clone())).collect()
@@ -344,10 +361,10 @@ impl Builder {
 }
 
 /// The common shape by NumPy's rule, or `None`.
-fn broadcast_shapes(a: &[Dim], b: &[Dim]) -> Option<Vec<Dim>> {
+fn broadcast_shapes(a: &[Dim], b: &[Dim], bounds: &Bounds) -> Option<Vec<Dim>> {
     let rank = a.len().max(b.len());
     let at = |shape: &[Dim], axis: usize| {
         (axis + shape.len()).checked_sub(rank).map_or(Dim::from(1), |idx| shape[idx].clone())
     };
-    (0..rank).map(|axis| broadcast_dims(&at(a, axis), &at(b, axis))).collect()
+    (0..rank).map(|axis| broadcast_dims(&at(a, axis), &at(b, axis), bounds)).collect()
 }

@@ -4,34 +4,23 @@
 //! so a `Reshape` whose target is computed from `Shape` nodes gets a symbolic shape instead of a run-time one.
 
 use ops::{BinaryKind, CompareKind, Op, ReduceKind};
-use tensor::{Atom, DType, Dim, Scalar, Tensor, TensorType};
+use tensor::{Bounds, DType, Dim, Scalar, Tensor, TensorType};
 
 /// Tensors with more elements than this are data, not shapes.
 const MAX_ELEMENTS: usize = 256;
-
-/// Whether an expression cannot be negative, given that symbols are sizes.
-pub fn is_non_negative(dim: &Dim) -> bool {
-    let (terms, constant) = dim.parts();
-    constant >= 0 && terms.iter().all(|(mono, coeff)| *coeff >= 0 && mono.iter().all(atom_is_non_negative))
-}
-
-fn atom_is_non_negative(atom: &Atom) -> bool {
-    match atom {
-        Atom::Sym(_) => true,
-        Atom::FloorDiv(a, b) => is_non_negative(a) && is_non_negative(b),
-        Atom::Mod(_, b) => is_non_negative(b),
-        Atom::Min(a, b) => is_non_negative(a) && is_non_negative(b),
-        Atom::Max(a, b) => is_non_negative(a) || is_non_negative(b),
-        Atom::SelectEq(parts) => is_non_negative(&parts[2]) && is_non_negative(&parts[3]),
-    }
-}
 
 fn small_static(ty: &TensorType) -> Option<Vec<usize>> {
     ty.static_shape().filter(|_| ty.static_len().is_some_and(|n| n <= MAX_ELEMENTS))
 }
 
 /// The elements of a node's single result, if they can be followed.
-pub(crate) fn follow(op: &Op, types: &[TensorType], known: &[Option<&[Dim]>], out: &TensorType) -> Option<Vec<Dim>> {
+pub(crate) fn follow(
+    op: &Op,
+    types: &[TensorType],
+    known: &[Option<&[Dim]>],
+    out: &TensorType,
+    bounds: &Bounds,
+) -> Option<Vec<Dim>> {
     if !(out.dtype.is_int() || out.dtype == DType::Bool) {
         return None;
     }
@@ -48,8 +37,8 @@ pub(crate) fn follow(op: &Op, types: &[TensorType], known: &[Option<&[Dim]>], ou
             gathered(op, types, known[0]?, known[1]?)
         }
         Op::Concat(_) => concatenated(op, types, known),
-        Op::Binary(binary) => pairwise(known[0]?, known[1]?, |a, b| arithmetic(binary.kind, out.dtype, a, b)),
-        Op::Compare(compare) => pairwise(known[0]?, known[1]?, |a, b| comparison(compare.kind, a, b)),
+        Op::Binary(binary) => pairwise(known[0]?, known[1]?, |a, b| arithmetic(binary.kind, out.dtype, a, b, bounds)),
+        Op::Compare(compare) => pairwise(known[0]?, known[1]?, |a, b| comparison(compare.kind, a, b, bounds)),
         Op::Select(_) => {
             let sides = pairwise(known[1]?, known[2]?, |a, b| Some(vec![a, b]))?;
             known[0]?.iter().zip(sides).map(|(c, ab)| Some(ab[usize::from(c.as_const()? == 0)].clone())).collect()
@@ -106,7 +95,7 @@ fn pairwise<T>(a: &[Dim], b: &[Dim], f: impl Fn(Dim, Dim) -> Option<T>) -> Optio
     (a.len() == b.len()).then(|| a.iter().zip(b).map(|(a, b)| f(a.clone(), b.clone())).collect())?
 }
 
-fn arithmetic(kind: BinaryKind, dtype: DType, a: Dim, b: Dim) -> Option<Dim> {
+fn arithmetic(kind: BinaryKind, dtype: DType, a: Dim, b: Dim, bounds: &Bounds) -> Option<Dim> {
     if let (Some(x), Some(y)) = (a.as_const(), b.as_const()) {
         let operand = |v: i64| Tensor::scalar(dtype, Scalar::Int(v.into()));
         return evaluated(&ops::Binary { kind }.into(), &[operand(x), operand(y)])?.pop();
@@ -115,21 +104,21 @@ fn arithmetic(kind: BinaryKind, dtype: DType, a: Dim, b: Dim) -> Option<Dim> {
         BinaryKind::Add => Some(a + b),
         BinaryKind::Sub => Some(a - b),
         BinaryKind::Mul => Some(a * b),
-        BinaryKind::Div if is_non_negative(&a) && is_non_negative(&b) => Some(a.floor_div(b)),
-        BinaryKind::Mod if is_non_negative(&b) => Some(a.modulo(b)),
-        BinaryKind::Max => Some(a.max(b)),
-        BinaryKind::Min => Some(a.min(b)),
+        BinaryKind::Div if bounds.is_non_negative(&a) && bounds.is_non_negative(&b) => Some(a.floor_div(b)),
+        BinaryKind::Mod if bounds.is_non_negative(&b) => Some(a.modulo(b)),
+        BinaryKind::Max => Some(bounds.max(a, b)),
+        BinaryKind::Min => Some(bounds.min(a, b)),
         _ => None,
     }
 }
 
-fn comparison(kind: CompareKind, a: Dim, b: Dim) -> Option<Dim> {
+fn comparison(kind: CompareKind, a: Dim, b: Dim, bounds: &Bounds) -> Option<Dim> {
     let difference = a - b;
     let order = match difference.as_const() {
         Some(d) => d.signum(),
         // A sum of sizes and at least 1 is positive; so is the opposite for negative ones.
-        None if is_non_negative(&(difference.clone() - 1.into())) => 1,
-        None if is_non_negative(&(-difference - 1.into())) => -1,
+        None if bounds.is_non_negative(&(difference.clone() - 1.into())) => 1,
+        None if bounds.is_non_negative(&(-difference - 1.into())) => -1,
         None => return None,
     };
     let truth = match kind {

@@ -21,10 +21,10 @@ mod tokens;
 mod verify;
 
 pub use builder::{BuildError, Builder};
-pub use contents::is_non_negative;
 pub use evaluator::{EvalFailure, Observer, evaluate, evaluate_with};
 pub use graph::{Graph, Node, Port, ValueId, ValueInfo};
 pub use order::{eliminate_dead, sort};
 pub use parse::{Elided, parse, parse_with};
+pub use tensor::is_non_negative;
 pub use text::{TextOptions, to_text};
 pub use verify::{Form, Violation, verify};

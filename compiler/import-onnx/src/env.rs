@@ -10,7 +10,7 @@ use graph::{Builder, ValueId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
-use tensor::{Dim, Symbol};
+use tensor::{Bounds, Dim, Symbol};
 
 /// The most nodes that an import may add, functions inlined: a guard against files that unfold without end.
 pub(crate) const MAX_NODES: usize = 500_000;
@@ -43,6 +43,10 @@ pub(crate) struct Env<'m> {
     pub(crate) sink: &'m mut Sink,
     pub(crate) needs: Needs,
     pub(crate) symbols: Symbols,
+    /// What is known of the model's symbols; complete once the inputs are defined.
+    pub(crate) bounds: Bounds,
+    /// What could be imported of a model that has faults.
+    pub(crate) partial: Option<graph::Graph>,
     pub(crate) nodes_left: usize,
     pub(crate) depth: usize,
 }

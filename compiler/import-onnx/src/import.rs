@@ -11,9 +11,9 @@ use crate::proto::{
 use crate::registry::canonical_domain;
 use crate::tensors::{TensorFault, dtype_of};
 use diag::{Code, Diagnostic, Loc, Reported, Sink};
-use graph::{Builder, Graph};
+use graph::{Builder, Graph, Port, ValueId};
 use std::collections::BTreeMap;
-use tensor::{Dim, Tensor, TensorType};
+use tensor::{Bounds, Dim, Range, Tensor, TensorType};
 
 /// The newest version of the `ai.onnx` operators that is understood.
 pub const NEWEST_OPSET: i64 = 28;
@@ -25,12 +25,14 @@ pub struct Options {
     pub freeze: BTreeMap<String, Tensor>,
     /// Dimensions by their name in the model (or `INPUT_AXIS` where they have none), replaced by numbers or other symbols.
     pub dims: BTreeMap<String, Dim>,
+    /// Ranges of dimensions that stay symbols, by their name in the model.
+    pub ranges: BTreeMap<String, Range>,
     /// Shapes of inputs, in place of those that the model declares.
     pub shapes: BTreeMap<String, Vec<Dim>>,
 }
 
 /// An imported model.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Imported {
     /// The graph, with all inputs and outputs of the model in their order.
     pub graph: Graph,
@@ -42,6 +44,8 @@ pub struct Imported {
     pub frozen: BTreeMap<String, Tensor>,
     /// Names of the symbols' dimensions in the model, by symbol.
     pub dim_names: BTreeMap<String, String>,
+    /// What was promised of symbols, and what the import assumed of them; whoever runs the graph must check both.
+    pub bounds: Bounds,
 }
 
 /// A model that could not be imported; the sink says why.
@@ -51,6 +55,8 @@ pub struct Failed {
     pub reported: Reported,
     /// What could be given for a second try, if errors ask for constants.
     pub needs: Needs,
+    /// The nodes that could be imported, with every result that no other uses as an output; where it came so far.
+    pub partial: Option<Graph>,
 }
 
 impl From<Failed> for Reported {
@@ -74,18 +80,30 @@ pub fn import(
         sink,
         needs: Needs::default(),
         symbols: Symbols::default(),
+        bounds: Bounds::default(),
+        partial: None,
         nodes_left: MAX_NODES,
         depth: 0,
     };
     let reserved = options.dims.values().chain(options.shapes.values().flatten());
-    reserved.for_each(|dim| env.symbols.reserve(dim));
+    for dim in reserved {
+        env.symbols.reserve(dim);
+        assume_not_empty(&mut env.bounds, dim);
+    }
     let imported = import_model(model, &mut env);
-    let needs = std::mem::take(&mut env.needs);
+    let (needs, partial) = (std::mem::take(&mut env.needs), env.partial.take());
     let checked = match (imported, sink.check()) {
         (Ok(imported), Ok(())) => Ok(imported),
         (Err(reported), _) | (_, Err(reported)) => Err(reported),
     };
-    checked.map_err(|reported| Failed { reported, needs })
+    checked.map_err(|reported| Failed { reported, needs, partial })
+}
+
+/// Symbols of shapes are taken to be at least 1, where that makes a difference, as long as nothing is said of them.
+fn assume_not_empty(bounds: &mut Bounds, dim: &Dim) {
+    let mut symbols = Vec::new();
+    dim.symbols(&mut symbols);
+    symbols.into_iter().for_each(|symbol| bounds.assume_not_empty(symbol));
 }
 
 fn functions(all: &[FunctionProto]) -> BTreeMap<(&str, &str, &str), &FunctionProto> {
@@ -112,11 +130,16 @@ fn import_model(model: &Model, env: &mut Env) -> Result<Imported, Reported> {
     frame.b.set_loc(file.clone());
     let mut scope = Scope { opsets: opsets.clone().into(), ..Scope::default() };
     let frozen = define_inputs(env, &mut frame, &mut scope, graph, &file);
+    *frame.b.bounds_mut() = env.bounds.clone();
     define_initializers(env, &mut frame, &mut scope, graph, &file);
     import_nodes(env, &mut frame, &mut scope, &graph.node);
     define_outputs(env, &mut frame, &scope, graph, &file);
-    env.sink.check()?;
     let mut finished = frame.b.finish();
+    if let Err(reported) = env.sink.check() {
+        expose_unused(&mut finished);
+        env.partial = Some(finished);
+        return Err(reported);
+    }
     graph::eliminate_dead(&mut finished);
     let metadata = &model.proto.metadata_props;
     Ok(Imported {
@@ -125,7 +148,19 @@ fn import_model(model: &Model, env: &mut Env) -> Result<Imported, Reported> {
         opsets,
         frozen,
         dim_names: env.symbols.names(),
+        bounds: env.bounds.clone(),
     })
+}
+
+/// Makes outputs of what no node uses, so that nothing is dead code only because the nodes after it are missing.
+fn expose_unused(graph: &mut Graph) {
+    let users = graph.users();
+    let results = graph.nodes.iter().flat_map(|node| &node.outputs);
+    let unused: Vec<ValueId> =
+        results.copied().filter(|value| users[value.index()].is_empty() && !graph.is_output(*value)).collect();
+    for value in unused {
+        graph.outputs.push(Port { name: format!("unused {}", value.index()), value });
+    }
 }
 
 fn check_opsets(opsets: &BTreeMap<String, i64>, file: &Loc, env: &mut Env) -> Result<(), Reported> {
@@ -304,7 +339,12 @@ fn declared_shape(env: &mut Env, name: &str, proto: &TensorTypeProto) -> Option<
             Some(DimensionValue::Param(param)) if is_dim_name(param) => param,
             _ => &unnamed,
         };
-        shape.push(env.symbols.param(param, &env.options.dims));
+        let dim = env.symbols.param(param, &env.options.dims);
+        match (env.options.ranges.get(param), dim.as_symbol()) {
+            (Some(range), Some(symbol)) => env.bounds.promise(symbol.clone(), *range),
+            _ => assume_not_empty(&mut env.bounds, &dim),
+        }
+        shape.push(dim);
     }
     Some(shape)
 }

@@ -126,7 +126,8 @@ impl Cx<'_, '_> {
         if self.env.depth >= MAX_DEPTH {
             return unsupported("subgraphs and functions are nested too deeply");
         }
-        let mut frame = Frame { b: Builder::new(&graph.name), origins: BTreeMap::new() };
+        let b = Builder::with_bounds(&graph.name, self.b.bounds().clone());
+        let mut frame = Frame { b, origins: BTreeMap::new() };
         frame.b.set_loc(self.b.loc().clone());
         let mut scope = Scope {
             opsets: self.scope.opsets.clone(),

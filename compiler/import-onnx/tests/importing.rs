@@ -8,7 +8,7 @@ use import_onnx::proto::{FunctionProto, ModelProto, NodeProto, StringStringEntry
 use import_onnx::{Imported, Options};
 use ops::Op;
 use std::collections::BTreeMap;
-use tensor::{DType, Dim, Tensor};
+use tensor::{DType, Dim, Range, Symbol, Tensor};
 
 fn floats(values: &[f32]) -> Tensor {
     Tensor::from_vec(vec![values.len()], values.to_vec())
@@ -286,4 +286,62 @@ fn einstein_sums_with_repeated_and_dropped_axes() {
     assert_eq!(result("ij,jk,kl->il", "a a a"), [37.0, 54.0, 81.0, 118.0]);
     assert_eq!(result("...j,...j->...", "a a"), [5.0, 25.0]);
     assert_eq!(result("ba", "a"), [1.0, 3.0, 2.0, 4.0]);
+}
+
+/// `y = x[:-1]`, which makes sense only where `x` is not empty.
+fn all_but_the_last() -> ModelProto {
+    let nodes = vec![node("Slice", "x zero minus", "y")];
+    let mut proto = model(graph(vec![value("x", DType::F32, "batch")], nodes, "y"), 21);
+    for (name, value) in [("zero", 0), ("minus", -1)] {
+        proto.graph.as_mut().unwrap().initializer.push(weight(name, &longs(&[value])));
+    }
+    proto
+}
+
+#[test]
+fn what_an_import_assumes_of_symbols_is_told() {
+    let imported = imported(&all_but_the_last());
+    assert_eq!(output_shape(&imported), [Dim::symbol("batch") - 1.into()]);
+    assert_eq!(imported.bounds.assumed(), [Symbol::new("batch")].into());
+}
+
+#[test]
+fn a_dimension_that_may_be_0_is_taken_seriously() {
+    let ranges = BTreeMap::from([("batch".to_string(), Range { low: 0, high: Some(64) })]);
+    let options = Options { ranges, ..Options::default() };
+    let imported = import_with(&all_but_the_last(), &options, None).result.expect("an import");
+    assert!(imported.bounds.assumed().is_empty());
+    for n in [0, 1, 3] {
+        let y = run(&imported, &[floats(&vec![2.0; n])]);
+        assert_eq!(y[0].shape(), [n.saturating_sub(1)]);
+    }
+}
+
+#[test]
+fn a_promised_range_decides_what_is_smaller() {
+    let nodes = vec![node("Shape", "x", "n"), node("Min", "n limit", "m"), node("ConstantOfShape", "m", "y")];
+    let mut proto = model(graph(vec![value("x", DType::F32, "batch")], nodes, "y"), 21);
+    proto.graph.as_mut().unwrap().initializer.push(weight("limit", &longs(&[64])));
+    let shape = |low: i64, high: i64| {
+        let ranges = BTreeMap::from([("batch".to_string(), Range { low, high: Some(high) })]);
+        let options = Options { ranges, ..Options::default() };
+        output_shape(&import_with(&proto, &options, None).result.expect("an import"))
+    };
+    let batch = Dim::symbol("batch");
+    assert_eq!(shape(0, 64), std::slice::from_ref(&batch));
+    assert_eq!(shape(0, 65), [batch.min(64.into())]);
+    assert_eq!(shape(64, 70), [64.into()]);
+}
+
+#[test]
+fn a_failed_import_keeps_the_parts_that_it_could_read() {
+    let nodes =
+        vec![node("Exp", "x", "a"), node("NoSuchOperator", "a", "b"), node("Neg", "b", "c"), node("Abs", "x", "y")];
+    let outcome = import(&model(graph(vec![value("x", DType::F32, "N")], nodes, "y"), 21));
+    let Err(failed) = outcome.result else { panic!() };
+    let partial = failed.partial.expect("a graph");
+    let names: Vec<&str> = partial.nodes.iter().map(|node| node.op.name()).collect();
+    assert_eq!(names, ["exp", "abs"]);
+    assert_eq!(partial.outputs.len(), 2, "what leads to the missing node is not dead");
+    assert!(graph::verify(&partial, graph::Form::Imported).is_empty());
 }

@@ -34,7 +34,7 @@ pub use file::{FORMAT_VERSION, MAGIC};
 pub use host_op::{F32, HostOp};
 pub use ids::{BlockId, BufferId, CodeId, DimId, KernelId, NodeId, SymbolId, ViewId, WeightId};
 pub use kernels::{HostKernel, HostUnit, Import, Kernels, PtxKernel};
-pub use manifest::{Manifest, Signature};
+pub use manifest::{Manifest, Signature, SymbolRange};
 pub use program::{Buffer, Place, Port, Program, View};
 pub use step::{Condition, Launch, Loop, Scan, Step};
 

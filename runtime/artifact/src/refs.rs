@@ -10,6 +10,7 @@ impl Step {
             Step::Dims { out, .. } => vec![*out],
             Step::Bind { input, .. } | Step::Indices { input, .. } => vec![*input],
             Step::Let { .. } | Step::Check { .. } => vec![],
+            Step::Expect { given, expected, .. } => vec![*given, *expected],
             Step::Copy { from, to } => vec![*from, *to],
             Step::Host { inputs, outputs, .. } => [&inputs[..], outputs].concat(),
             Step::If { cond, .. } => vec![*cond],
@@ -31,12 +32,8 @@ impl Step {
                 let carried = l.carried.iter().map(|(_, to)| *to);
                 l.iteration.into_iter().chain(carried).chain(l.scans.iter().map(|s| s.out)).collect()
             }
-            Step::Launch(_)
-            | Step::Bind { .. }
-            | Step::Let { .. }
-            | Step::Check { .. }
-            | Step::Indices { .. }
-            | Step::If { .. } => vec![],
+            Step::Launch(_) | Step::Bind { .. } | Step::Let { .. } => vec![],
+            Step::Check { .. } | Step::Indices { .. } | Step::Expect { .. } | Step::If { .. } => vec![],
         }
     }
 
@@ -55,12 +52,8 @@ impl Step {
             Step::Bind { symbols, .. } | Step::Host { symbols, .. } => symbols.clone(),
             Step::Let { symbol, .. } => vec![*symbol],
             Step::Loop(l) => l.rebind.iter().map(|(symbol, _)| *symbol).chain(l.index).chain(l.trips).collect(),
-            Step::Launch(_)
-            | Step::Dims { .. }
-            | Step::Check { .. }
-            | Step::Indices { .. }
-            | Step::Copy { .. }
-            | Step::If { .. } => vec![],
+            Step::Launch(_) | Step::Dims { .. } | Step::Check { .. } | Step::Indices { .. } => vec![],
+            Step::Expect { .. } | Step::Copy { .. } | Step::If { .. } => vec![],
         }
     }
 
@@ -75,7 +68,7 @@ impl Step {
             Step::Let { value, .. } => vec![*value],
             Step::Check { condition, .. } => condition.operands().into(),
             Step::Loop(l) => l.rebind.iter().map(|(_, value)| *value).collect(),
-            Step::Bind { .. } | Step::Copy { .. } | Step::Host { .. } | Step::If { .. } => vec![],
+            Step::Bind { .. } | Step::Expect { .. } | Step::Copy { .. } | Step::Host { .. } | Step::If { .. } => vec![],
         }
     }
 }

@@ -50,6 +50,15 @@ pub enum Step {
         /// What to tell the user; the element and the axis are appended.
         message: String,
     },
+    /// Fail with a message unless two tensors are the same: shape and bits, where all NaNs are one.
+    Expect {
+        /// What was given.
+        given: ViewId,
+        /// What it must be.
+        expected: ViewId,
+        /// What to tell the user; the first difference is appended.
+        message: String,
+    },
     /// Copy a tensor. Both have the same number of bytes, and they do not overlap.
     Copy {
         /// Source.

@@ -40,6 +40,7 @@ fn small() -> Artifact {
         nodes: vec![node],
     });
     b.push(Step::Check { condition: Condition::AtMost(zero, tasks), message: "N is negative".into() });
+    b.push(Step::Expect { given: x, expected: w, message: "x differs".into() });
     b.push(Step::Dims { values: vec![tasks], out: flag });
     let then = b.open();
     b.push(launch(vec![x, w, y]));
@@ -56,6 +57,13 @@ fn small() -> Artifact {
             numerics: "strict".into(),
             inputs: vec![Signature { name: "x".into(), dtype: DType::F32, shape: extents() }],
             outputs: vec![Signature { name: "y".into(), dtype: DType::F32, shape: extents() }],
+            ranges: vec![SymbolRange {
+                symbol: "N".into(),
+                name: "batch size".into(),
+                low: 1,
+                high: Some(64),
+                is_assumed: false,
+            }],
         },
         variants: vec![Variant {
             target: "host:x86_64".into(),
@@ -235,4 +243,32 @@ fn deep_nesting_is_refused() {
             blocks.extend([vec![], vec![]]);
         }
     });
+}
+
+#[test]
+fn ranges_that_nothing_can_check_are_refused() {
+    let with = |change: fn(&mut SymbolRange)| {
+        let mut artifact = small();
+        change(&mut artifact.manifest.ranges[0]);
+        artifact.check().map_err(|e| e.to_string())
+    };
+    assert!(with(|_| ()).is_ok() && with(|range| range.high = None).is_ok());
+    assert!(with(|range| range.symbol = "M".into()).unwrap_err().contains("no input has the extent `M`"));
+    assert!(with(|range| range.symbol = "3".into()).unwrap_err().contains("no input has the extent `3`"));
+    assert!(with(|range| range.low = 65).unwrap_err().contains("the range 65..64"));
+    assert!(with(|range| range.low = -1).unwrap_err().contains("the range -1..64"));
+    assert_eq!(small().manifest.ranges[0].to_string(), "batch size in 1..64");
+}
+
+#[test]
+fn tensors_of_two_types_cannot_be_expected_to_be_the_same() {
+    let mut artifact = small();
+    let program = &mut artifact.variants[0].program;
+    let other = program.views.iter().position(|view| view.dtype != DType::F32).unwrap();
+    for step in program.blocks.iter_mut().flatten() {
+        if let Step::Expect { expected, .. } = step {
+            *expected = crate::ViewId(other as u32);
+        }
+    }
+    assert!(artifact.check().unwrap_err().to_string().contains("two types"));
 }

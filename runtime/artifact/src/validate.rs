@@ -2,7 +2,7 @@
 //!
 //! What depends on the values of symbols (sizes of views, bounds of offsets) is checked by the runtime.
 
-use crate::{Artifact, CodeId, Error, Kernels, Place, Port, Signature, Variant};
+use crate::{Artifact, CodeId, Error, Kernels, Manifest, Place, Port, Signature, Variant};
 use tensor::{Dim, Symbol};
 
 mod program;
@@ -24,8 +24,21 @@ fn in_range(what: &str, idx: usize, len: usize) -> Check {
 pub(crate) fn artifact(artifact: &Artifact) -> Result<(), Error> {
     let signatures = artifact.manifest.inputs.iter().chain(&artifact.manifest.outputs);
     signatures.map(signature).collect::<Result<Vec<()>, _>>().map_err(Error::Invalid)?;
+    ranges(&artifact.manifest).map_err(Error::Invalid)?;
     for found in &artifact.variants {
         variant(artifact, found).map_err(|why| Error::Invalid(format!("variant `{}`: {why}", found.target)))?;
+    }
+    Ok(())
+}
+
+fn ranges(manifest: &Manifest) -> Check {
+    for found in &manifest.ranges {
+        let is_extent = manifest.inputs.iter().any(|input| input.shape.contains(&found.symbol));
+        ensure(is_symbol(&found.symbol) && is_extent, || {
+            format!("no input has the extent `{}`, which has a range", found.symbol)
+        })?;
+        let is_range = found.low >= 0 && found.high.is_none_or(|high| high >= found.low);
+        ensure(is_range, || format!("`{}` has the range {}", found.symbol, found.range()))?;
     }
     Ok(())
 }

@@ -153,6 +153,7 @@ fn artifact(with_branch: bool) -> Arc<Artifact> {
                 Signature { name: "y".into(), dtype: DType::F32, shape: extents("N") },
                 Signature { name: "shape".into(), dtype: DType::I64, shape: extents("1") },
             ],
+            ranges: vec![],
         },
         variants: vec![Variant {
             target: "nvptx:sm_80".into(),

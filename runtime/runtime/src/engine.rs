@@ -2,11 +2,12 @@
 
 use crate::device::{Address, Device, GraphId, Memory, Module, Stream};
 use crate::exec::{Run, tensor};
+use crate::limits::mebibytes;
 use crate::memory::{RunMemory, host_bytes};
 use crate::plan::Plan;
 use crate::prepared::Prepared;
 use crate::profile::{Profile, Recorder};
-use crate::{Error, inputs};
+use crate::{Error, Limits, inputs};
 use artifact::{Artifact, Signature};
 use bytes::Bytes;
 use std::path::Path;
@@ -30,7 +31,7 @@ const PLANS: usize = 8;
 /// # b.push(Step::Copy { from: x, to: y });
 /// # let signature = |name: &str| vec![Signature { name: name.into(), dtype: DType::F32, shape: vec!["N".into(), "3".into()] }];
 /// # let (inputs, outputs) = (signature("x"), signature("y"));
-/// # let manifest = Manifest { producer: "doc".into(), model: "copy".into(), numerics: "strict".into(), inputs, outputs };
+/// # let manifest = Manifest { producer: "doc".into(), model: "copy".into(), numerics: "strict".into(), inputs, outputs, ranges: vec![] };
 /// # let target = format!("host:{}-unknown-{}-gnu/generic/", std::env::consts::ARCH, std::env::consts::OS);
 /// # let kernels = Kernels::Host { units: vec![], kernels: vec![] };
 /// # let variants = vec![Variant { target, kernels, program: b.finish() }];
@@ -54,6 +55,7 @@ pub struct Engine {
     prepared: Prepared,
     module: Box<dyn Module>,
     device: String,
+    limits: Limits,
     /// Most recently used last.
     plans: Mutex<Vec<Arc<Plan>>>,
     idle: Mutex<Vec<Context>>,
@@ -75,28 +77,39 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Engine {
     /// Maps an artifact's file and loads it on a device.
     pub fn load(path: &Path, device: &dyn Device) -> Result<Self, Error> {
-        Engine::new(Arc::new(Artifact::open(path)?), device)
+        Engine::load_with(path, device, Limits::default())
+    }
+
+    /// The same, with limits for the runs. Weights that pass the limit are refused before they are given to the device.
+    pub fn load_with(path: &Path, device: &dyn Device, limits: Limits) -> Result<Self, Error> {
+        Engine::new(Arc::new(Artifact::open(path)?), device, limits)
     }
 
     /// Loads an artifact that is in memory.
     pub fn from_bytes(bytes: Bytes, device: &dyn Device) -> Result<Self, Error> {
-        Engine::new(Arc::new(Artifact::decode(bytes)?), device)
+        Engine::new(Arc::new(Artifact::decode(bytes)?), device, Limits::default())
     }
 
     /// Loads an artifact that was just built, or decoded.
     pub fn from_artifact(artifact: Arc<Artifact>, device: &dyn Device) -> Result<Self, Error> {
+        Engine::from_artifact_with(artifact, device, Limits::default())
+    }
+
+    /// The same, with limits for the runs; see [`Engine::load_with`].
+    pub fn from_artifact_with(artifact: Arc<Artifact>, device: &dyn Device, limits: Limits) -> Result<Self, Error> {
         artifact.check()?;
-        Engine::new(artifact, device)
+        Engine::new(artifact, device, limits)
     }
 
     /// Loads a valid artifact.
-    fn new(artifact: Arc<Artifact>, device: &dyn Device) -> Result<Self, Error> {
+    fn new(artifact: Arc<Artifact>, device: &dyn Device, limits: Limits) -> Result<Self, Error> {
+        limits.check_memory(weight_bytes(&artifact), || "the weights alone".into())?;
         let targets: Vec<String> = artifact.variants.iter().map(|variant| variant.target.clone()).collect();
         let variant = device.choose(&targets)?;
         let module = device.load(&artifact, variant)?;
         let prepared = Prepared::new(artifact, variant, module.is_host_memory())?;
         let (plans, idle) = (Mutex::new(vec![]), Mutex::new(vec![]));
-        Ok(Engine { prepared, module, device: device.name(), plans, idle })
+        Ok(Engine { prepared, module, device: device.name(), limits, plans, idle })
     }
 
     /// The inputs, in order.
@@ -164,18 +177,20 @@ impl Engine {
             steps: recorder.finish(self.prepared.program()),
             arena_bytes: memory.arena,
             peak_bytes: memory.arena + memory.late,
-            weight_bytes: self.artifact().weights.iter().map(|weight| weight.data.len()).sum(),
+            weight_bytes: weight_bytes(self.artifact()),
         };
         Ok((outputs, profile))
     }
 
     fn execute(&self, inputs: &[Tensor], recorder: Option<&mut Recorder>) -> Result<(Vec<Tensor>, Used), Error> {
+        let clock = self.limits.clock();
         let plan = self.plan(inputs::bind(&self.prepared, inputs)?);
+        self.check_planned(&plan)?;
         // A context whose run failed is dropped: its stream may be in any state.
         let mut context = self.context(plan.arena_bytes)?;
         let arena = context.arena.as_ref().map_or(Address::new(0), Memory::address);
-        let memory = RunMemory::new(&self.prepared, &plan, &*self.module, arena, inputs)?;
-        let mut run = Run::new(memory, &mut *context.stream, recorder);
+        let memory = RunMemory::new(&self.prepared, &plan, &*self.module, arena, inputs, self.limits)?;
+        let mut run = Run::new(memory, &mut *context.stream, clock, recorder);
         run.check_inputs(inputs)?;
         if !self.module.is_host_memory() {
             self.upload_inputs(&mut run, inputs)?;
@@ -190,6 +205,17 @@ impl Engine {
         drop(run);
         lock(&self.idle).push(context);
         Ok((outputs, used))
+    }
+
+    /// Refuses a run whose planned memory passes the limit, before anything is allocated.
+    fn check_planned(&self, plan: &Plan) -> Result<(), Error> {
+        let weights = weight_bytes(self.artifact());
+        let outputs = plan.output_bytes(&self.prepared);
+        let total = weights.saturating_add(plan.arena_bytes).saturating_add(outputs);
+        self.limits.check_memory(total, || {
+            let [weights, arena, outputs] = [weights, plan.arena_bytes, outputs].map(mebibytes);
+            format!("weights {weights}, arena {arena}, outputs {outputs}")
+        })
     }
 
     fn upload_inputs(&self, run: &mut Run<'_>, inputs: &[Tensor]) -> Result<(), Error> {
@@ -263,6 +289,10 @@ impl Engine {
     }
 }
 
+fn weight_bytes(artifact: &Artifact) -> usize {
+    artifact.weights.iter().map(|weight| weight.data.len()).sum()
+}
+
 /// Memory that a run used.
 struct Used {
     arena: usize,
@@ -271,6 +301,7 @@ struct Used {
 
 /// Runs straight-line work: by a record of an earlier run, or while recording if the device can.
 fn replay_or_record(run: &mut Run<'_>, plan: &Plan, graphs: &mut Vec<(u64, GraphId)>) -> Result<(), Error> {
+    run.clock.check()?;
     let known = graphs.iter().find(|(id, _)| *id == plan.id).map(|(_, graph)| *graph);
     let graph = match known {
         Some(graph) => graph,

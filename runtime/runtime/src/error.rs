@@ -15,6 +15,9 @@ pub enum Error {
     /// A fact about shapes, which could only be checked while running, does not hold; or an operator got bad values.
     #[error("{0}")]
     Check(String),
+    /// A limit of memory or time is passed; see [`Limits`](crate::Limits).
+    #[error("{0}")]
+    Limit(String),
     /// The program contradicts itself: a bug of the compiler that wrote the artifact.
     #[error("compiler bug: the artifact's program is wrong: {0}")]
     Program(String),

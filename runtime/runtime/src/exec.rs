@@ -1,6 +1,7 @@
 //! Runs the steps of a program: straight-line work, symbols and branches. Loops are in [`repeat`](crate::repeat).
 
 use crate::device::{Address, Stream, Work};
+use crate::limits::Clock;
 use crate::memory::{Located, RunMemory, host_bytes};
 use crate::profile::Recorder;
 use crate::{Error, host_ops};
@@ -12,6 +13,7 @@ use tensor::{Scalar, Tensor};
 pub(crate) struct Run<'a> {
     pub(crate) memory: RunMemory<'a>,
     pub(crate) stream: &'a mut dyn Stream,
+    pub(crate) clock: Clock,
     pub(crate) recorder: Option<&'a mut Recorder>,
     args: Vec<Address>,
     dims: Vec<i64>,
@@ -19,8 +21,13 @@ pub(crate) struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// A run that has not begun.
-    pub(crate) fn new(memory: RunMemory<'a>, stream: &'a mut dyn Stream, recorder: Option<&'a mut Recorder>) -> Self {
-        Run { memory, stream, recorder, args: vec![], dims: vec![] }
+    pub(crate) fn new(
+        memory: RunMemory<'a>,
+        stream: &'a mut dyn Stream,
+        clock: Clock,
+        recorder: Option<&'a mut Recorder>,
+    ) -> Self {
+        Run { memory, stream, clock, recorder, args: vec![], dims: vec![] }
     }
 
     /// Runs the whole program.
@@ -42,6 +49,7 @@ impl<'a> Run<'a> {
     }
 
     fn timed(&mut self, block: BlockId, at: usize) -> Result<(), Error> {
+        self.clock.check()?;
         let step = &self.memory.prepared.program().blocks[block.idx()][at];
         let leaf = matches!(step, Step::Launch(_) | Step::Dims { .. } | Step::Copy { .. } | Step::Host { .. });
         let start = (leaf && self.recorder.is_some()).then(std::time::Instant::now);
@@ -68,6 +76,7 @@ impl<'a> Run<'a> {
             }
             Step::Check { condition, message } => self.check(*condition, message),
             Step::Indices { input, sizes, axis, message } => self.indices(*input, sizes, *axis, message),
+            Step::Expect { given, expected, message } => self.expect(*given, *expected, message),
             Step::Copy { from, to } => {
                 let (from, to) = (self.memory.locate(*from)?, self.memory.locate(*to)?);
                 self.copy(&from, &to)
@@ -146,6 +155,14 @@ impl<'a> Run<'a> {
         if holds { Ok(()) } else { Err(Error::Check(format!("{message} ({a} must be {relation} {b})"))) }
     }
 
+    fn expect(&mut self, given: ViewId, expected: ViewId, message: &str) -> Result<(), Error> {
+        let (given, expected) = (self.read(given)?, self.read(expected)?);
+        match difference(&given, &expected) {
+            None => Ok(()),
+            Some(why) => Err(Error::Check(format!("{message}: {why}"))),
+        }
+    }
+
     /// Copies a tensor to another of the same size.
     pub(crate) fn copy(&mut self, from: &Located, to: &Located) -> Result<(), Error> {
         if from.bytes != to.bytes {
@@ -207,6 +224,27 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
+}
+
+/// The first difference of two tensors of one type, bit by bit; all NaNs are the same.
+fn difference(given: &Tensor, expected: &Tensor) -> Option<String> {
+    if given.shape() != expected.shape() {
+        return Some(format!("it is {}, not {}", given.ty(), expected.ty()));
+    }
+    let size = given.dtype().size();
+    let elements = given.bytes().chunks_exact(size).zip(expected.bytes().chunks_exact(size));
+    let is_nan = |tensor: &Tensor, at: usize| given.dtype().is_float() && tensor.get(at).as_f64().is_nan();
+    for (at, (a, b)) in elements.enumerate() {
+        if a != b && !(is_nan(given, at) && is_nan(expected, at)) {
+            let text = |tensor: &Tensor| match tensor.get(at) {
+                Scalar::Int(v) => v.to_string(),
+                Scalar::Float(v) => format!("{v:?}"),
+                Scalar::Bool(v) => v.to_string(),
+            };
+            return Some(format!("element {at} of {} is {}, not {}", given.ty(), text(given), text(expected)));
+        }
+    }
+    None
 }
 
 /// A host tensor from bytes that fit.

@@ -44,7 +44,33 @@ pub(crate) fn bind(prepared: &Prepared, inputs: &[Tensor]) -> Result<Vec<Option<
     for (idx, tensor) in inputs.iter().enumerate() {
         check_extents(prepared, idx, tensor, &symbols)?;
     }
+    check_ranges(prepared, &symbols, &origins)?;
     Ok(symbols)
+}
+
+/// Symbols must be in the ranges that the program was compiled for.
+fn check_ranges(prepared: &Prepared, symbols: &[Option<i64>], origins: &[String]) -> Result<(), Error> {
+    let program = prepared.program();
+    for found in &prepared.artifact().manifest.ranges {
+        let slot = program.symbols.iter().position(|symbol| *symbol == found.symbol);
+        let Some((slot, value)) = slot.and_then(|slot| Some((slot, symbols[slot]?))) else {
+            return Err(Error::Program(format!("no input gives `{}` a value, but it has a range", found.symbol)));
+        };
+        if !found.range().contains(value) {
+            let hint = if found.is_assumed {
+                format!(", because nothing was said of it; compile it with a range that has {value} in it")
+            } else {
+                String::new()
+            };
+            return Err(Error::Input(format!(
+                "dimension `{}`: {} is {value}, but the model was compiled for {}{hint}",
+                found.name,
+                origins[slot],
+                found.range()
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn check_type(prepared: &Prepared, idx: usize, tensor: &Tensor) -> Result<(), Error> {

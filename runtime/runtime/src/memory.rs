@@ -4,7 +4,7 @@ use crate::aligned::{ALIGN, AlignedBytes};
 use crate::device::{Address, Memory, Module};
 use crate::plan::{Plan, PlannedBuffer, fit};
 use crate::prepared::Prepared;
-use crate::{DeviceError, Error};
+use crate::{DeviceError, Error, Limits};
 use artifact::{DimId, Place, ViewId};
 use tensor::{DType, Tensor};
 
@@ -43,6 +43,7 @@ pub(crate) struct RunMemory<'a> {
     pub(crate) module: &'a dyn Module,
     pub(crate) symbols: Vec<Option<i64>>,
     slots: Vec<Slot>,
+    limits: Limits,
     late_bytes: usize,
     late_peak: usize,
     /// Copies of inputs that were not aligned for their elements.
@@ -57,11 +58,12 @@ impl<'a> RunMemory<'a> {
         module: &'a dyn Module,
         arena: Address,
         inputs: &[Tensor],
+        limits: Limits,
     ) -> Result<Self, Error> {
         let symbols = plan.symbols.clone();
         let slots = std::iter::repeat_with(Slot::default).take(plan.buffers.len()).collect();
         let mut memory =
-            RunMemory { prepared, plan, module, symbols, slots, late_bytes: 0, late_peak: 0, _copies: vec![] };
+            RunMemory { prepared, plan, module, symbols, slots, limits, late_bytes: 0, late_peak: 0, _copies: vec![] };
         for (idx, buffer) in prepared.program().buffers.iter().enumerate() {
             let (base, bytes) = match (plan.buffers[idx], buffer.place) {
                 (PlannedBuffer::Arena { offset, bytes }, _) => (arena.offset(offset), bytes),
@@ -99,6 +101,7 @@ impl<'a> RunMemory<'a> {
     /// Gives a buffer memory of its own. What it held before is lost.
     fn allocate(&mut self, idx: usize, bytes: usize) -> Result<(), Error> {
         self.release(idx);
+        self.reserve(bytes)?;
         let is_output = matches!(self.prepared.program().buffers[idx].place, Place::Output(_));
         let (base, owner) = if is_output && self.module.is_host_memory() {
             let block = host_bytes(bytes)?;
@@ -108,15 +111,38 @@ impl<'a> RunMemory<'a> {
             (memory.address(), Owner::Device { _memory: memory })
         };
         self.slots[idx] = Slot { base: Some(base), bytes, owner };
-        self.late_bytes += bytes.next_multiple_of(ALIGN);
-        self.late_peak = self.late_peak.max(self.late_bytes);
         Ok(())
+    }
+
+    /// Counts memory that is about to be allocated outside of the arena, if the limit allows it.
+    pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), Error> {
+        let bytes = bytes.checked_next_multiple_of(ALIGN).unwrap_or(usize::MAX);
+        let late = self.late_bytes.saturating_add(bytes);
+        if self.limits.memory.is_some() {
+            let weights: usize = self.prepared.artifact().weights.iter().map(|weight| weight.data.len()).sum();
+            let planned = weights.saturating_add(self.plan.arena_bytes);
+            self.limits
+                .check_memory(planned.saturating_add(late), || "the sizes of some buffers depend on data".into())?;
+        }
+        self.late_bytes = late;
+        self.late_peak = self.late_peak.max(late);
+        Ok(())
+    }
+
+    /// Counts memory that was freed.
+    pub(crate) fn unreserve(&mut self, bytes: usize) {
+        self.late_bytes = self.late_bytes.saturating_sub(bytes.next_multiple_of(ALIGN));
+    }
+
+    /// Counts all of these as freed; their owner drops them now.
+    pub(crate) fn unreserve_all<'m>(&mut self, freed: impl IntoIterator<Item = &'m Memory>) {
+        freed.into_iter().for_each(|memory| self.unreserve(memory.bytes()));
     }
 
     /// Frees a buffer's own memory, if it has any.
     fn release(&mut self, idx: usize) {
         if !matches!(self.slots[idx].owner, Owner::Other) {
-            self.late_bytes -= self.slots[idx].bytes.next_multiple_of(ALIGN);
+            self.unreserve(self.slots[idx].bytes);
             self.slots[idx] = Slot::default();
         }
     }

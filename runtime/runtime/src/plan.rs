@@ -1,5 +1,6 @@
 //! What is known once the inputs' shapes are: values of expressions, places of buffers and views.
 
+use crate::aligned::ALIGN;
 use crate::arena::{self, Lifetime};
 use crate::prepared::Prepared;
 use artifact::{DimId, Place, ViewId};
@@ -62,6 +63,16 @@ impl Plan {
         let n_views = prepared.program().views.len();
         plan.views = (0..n_views).map(|idx| plan.view(prepared, ViewId(idx as u32))).collect();
         plan
+    }
+
+    /// Bytes of the outputs that lie outside of the arena, as far as their sizes are known.
+    pub(crate) fn output_bytes(&self, prepared: &Prepared) -> usize {
+        let buffers = prepared.program().buffers.iter().zip(&self.buffers);
+        let sizes = buffers.map(|(buffer, planned)| match (buffer.place, planned) {
+            (Place::Output(_), PlannedBuffer::Outside { bytes }) => bytes.next_multiple_of(ALIGN),
+            _ => 0,
+        });
+        sizes.fold(0, usize::saturating_add)
     }
 
     /// A view, if everything about it is known and possible. Impossible ones occur in branches that are not taken; whoever

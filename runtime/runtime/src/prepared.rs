@@ -34,7 +34,7 @@ impl Prepared {
         let only_shapes_decide = program.blocks[0].iter().all(|step| match step {
             Step::Launch(_) | Step::Dims { .. } | Step::Copy { .. } | Step::Check { .. } | Step::Indices { .. } => true,
             Step::Let { symbol, .. } => !late_symbols[symbol.idx()],
-            Step::Bind { .. } | Step::Host { .. } | Step::If { .. } | Step::Loop(_) => false,
+            Step::Bind { .. } | Step::Expect { .. } | Step::Host { .. } | Step::If { .. } | Step::Loop(_) => false,
         });
         let moved = Moved::new(program, &exprs, &late_symbols, only_shapes_decide && !host_memory);
         let is_straight = only_shapes_decide && !host_memory;

@@ -38,7 +38,9 @@ impl Run<'_> {
         if let Some(symbol) = repeat.trips {
             self.set(symbol, trip);
         }
-        stacks.iter().try_for_each(|stack| self.finish(stack))
+        stacks.iter().try_for_each(|stack| self.finish(stack))?;
+        self.memory.unreserve_all(stacks.iter().filter_map(|stack| stack.memory.as_ref()));
+        Ok(())
     }
 
     fn number_trip(&mut self, repeat: &Loop, trip: i64) -> Result<(), Error> {
@@ -70,6 +72,7 @@ impl Run<'_> {
             let mut located = self.memory.locate(*from)?;
             let own = buffer(self, *from);
             if from != to && targets.contains(&own) && located.bytes > 0 {
+                self.memory.reserve(located.bytes)?;
                 let aside = self.memory.module.alloc(located.bytes)?;
                 let copy = Located { address: aside.address(), ..located.clone() };
                 self.copy(&located, &copy)?;
@@ -90,6 +93,7 @@ impl Run<'_> {
         }
         if !keep_alive.is_empty() {
             self.stream.synchronize()?;
+            self.memory.unreserve_all(&keep_alive);
         }
         Ok(())
     }
@@ -121,11 +125,14 @@ impl Run<'_> {
     }
 
     fn grow(&mut self, old: Option<Memory>, used: usize, needed: usize) -> Result<Memory, Error> {
-        let memory = self.memory.module.alloc(needed.max(used.saturating_mul(2)).max(4096))?;
+        let bytes = needed.max(used.saturating_mul(2)).max(4096);
+        self.memory.reserve(bytes)?;
+        let memory = self.memory.module.alloc(bytes)?;
         if let Some(old) = old {
             // SAFETY: both have at least the used bytes.
             unsafe { self.stream.copy(old.address(), memory.address(), used) }?;
             self.stream.synchronize()?;
+            self.memory.unreserve_all(&[old]);
         }
         Ok(memory)
     }

@@ -1,6 +1,6 @@
-//! Order among expressions: the smaller and the larger of two, and what bounds an expression from below.
+//! Order among expressions: the smaller, the larger, and the wider of two.
 
-use crate::{Atom, Dim};
+use crate::{Atom, Bounds, Dim};
 
 /// Which of two is taken.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,50 +93,14 @@ impl Dim {
     pub fn max(self, other: Dim) -> Dim {
         Extreme::Max.of(self, other)
     }
-
-    /// A number that the value is not below, if every symbol is at least 1; `None` where none can be told.
-    pub fn lower_bound(&self) -> Option<i64> {
-        let (terms, constant) = self.parts();
-        terms.iter().try_fold(constant, |sum, (mono, coeff)| {
-            if *coeff < 0 {
-                return None;
-            }
-            let least = mono.iter().try_fold(*coeff, |product, atom| {
-                let bound = atom.lower_bound().filter(|bound| *bound >= 0)?;
-                product.checked_mul(bound)
-            });
-            sum.checked_add(least?)
-        })
-    }
-}
-
-impl Atom {
-    fn lower_bound(&self) -> Option<i64> {
-        match self {
-            Atom::Sym(_) => Some(1),
-            Atom::FloorDiv(a, b) => {
-                let by = b.as_const().filter(|by| *by > 0);
-                match by {
-                    Some(by) => Some(a.lower_bound()?.div_euclid(by)),
-                    None => (a.lower_bound()? >= 0 && b.lower_bound()? > 0).then_some(0),
-                }
-            }
-            Atom::Mod(_, b) => (b.lower_bound()? > 0).then_some(0),
-            Atom::Min(a, b) => Some(a.lower_bound()?.min(b.lower_bound()?)),
-            Atom::Max(a, b) => match (a.lower_bound(), b.lower_bound()) {
-                (Some(a), Some(b)) => Some(a.max(b)),
-                (a, b) => a.or(b),
-            },
-            Atom::SelectEq(parts) => Some(parts[2].lower_bound()?.min(parts[3].lower_bound()?)),
-        }
-    }
 }
 
 /// The result of broadcasting two dimensions: equal ones stay, a literal 1 yields to the other.
 ///
 /// `None` when both are different constants. Two different expressions that cannot be compared are taken
-/// to be equal or 1 at run time: the result is the one that cannot be 1, or else the maximum of both.
-pub fn broadcast_dims(a: &Dim, b: &Dim) -> Option<Dim> {
+/// to be equal or 1 at run time: the result is the one that cannot be 1, or else the one that is not 1. Where neither can
+/// be 0 this is the maximum of both, which is simpler.
+pub fn broadcast_dims(a: &Dim, b: &Dim, bounds: &Bounds) -> Option<Dim> {
     match (a.as_const(), b.as_const()) {
         _ if a == b => Some(a.clone()),
         (Some(1), _) => Some(b.clone()),
@@ -144,19 +108,45 @@ pub fn broadcast_dims(a: &Dim, b: &Dim) -> Option<Dim> {
         (Some(_), Some(_)) => None,
         (Some(_), None) => Some(a.clone()),
         (None, Some(_)) => Some(b.clone()),
-        (None, None) => Some(wider(a, b)),
+        (None, None) => Some(wider(a, b, bounds)),
     }
 }
 
-fn wider(a: &Dim, b: &Dim) -> Dim {
-    let more_than_one = |dim: &Dim| dim.lower_bound().is_some_and(|bound| bound > 1);
-    match (more_than_one(a), more_than_one(b)) {
+fn wider(a: &Dim, b: &Dim, bounds: &Bounds) -> Dim {
+    let at_least = |dim: &Dim, least: i64| bounds.is_non_negative_if_not_empty(&(dim.clone() - least.into()));
+    match (at_least(a, 2), at_least(b, 2)) {
         // Both are the same size then: the shorter expression says it better.
         (true, true) if size(a) <= size(b) => a.clone(),
         (true, true) | (false, true) => b.clone(),
         (true, false) => a.clone(),
-        (false, false) => a.clone().max(b.clone()),
+        (false, false) if at_least(&a.clone().min(b.clone()), 1) => a.clone().max(b.clone()),
+        (false, false) => not_one(a, b),
     }
+}
+
+/// The one of two that is not 1; repeated ones are left out, so that long chains stay short.
+fn not_one(a: &Dim, b: &Dim) -> Dim {
+    if joined(a).contains(&b) {
+        return a.clone();
+    }
+    if joined(b).contains(&a) {
+        return b.clone();
+    }
+    Dim::select_eq(a.clone(), 1.into(), b.clone(), a.clone())
+}
+
+/// The dimensions that [`not_one`] made this one of.
+fn joined(dim: &Dim) -> Vec<&Dim> {
+    let mut all = vec![dim];
+    if let ([(mono, 1)], 0) = dim.parts()
+        && let [Atom::SelectEq(parts)] = &mono[..]
+        && parts[1] == Dim::from(1)
+        && parts[0] == parts[3]
+    {
+        all.extend(joined(&parts[0]));
+        all.extend(joined(&parts[2]));
+    }
+    all
 }
 
 /// How long an expression is: the number of symbols in it, repeated ones included.
@@ -212,15 +202,45 @@ mod tests {
         }
     }
 
+    fn not_empty() -> Bounds {
+        let mut bounds = Bounds::default();
+        ["N", "M"].into_iter().for_each(|name| bounds.assume_not_empty(Symbol::new(name)));
+        bounds
+    }
+
     #[test]
     fn broadcasting_prefers_what_cannot_be_one() {
+        let bounds = not_empty();
         let half = (n() + 1.into()).floor_div(2.into());
-        assert_eq!(half.lower_bound(), Some(1));
         let doubled = half.clone() * 2.into();
-        assert_eq!(broadcast_dims(&n(), &doubled), Some(doubled.clone()));
-        assert_eq!(broadcast_dims(&doubled, &n()), Some(doubled));
-        assert_eq!((n() - 1.into()).lower_bound(), Some(0));
-        assert_eq!((Dim::from(4) - n()).lower_bound(), None);
-        assert_eq!(broadcast_dims(&n(), &half), Some(n().max(half)));
+        assert_eq!(broadcast_dims(&n(), &doubled, &bounds), Some(doubled.clone()));
+        assert_eq!(broadcast_dims(&doubled, &n(), &bounds), Some(doubled));
+        assert_eq!(broadcast_dims(&n(), &half, &bounds), Some(n().max(half)));
+    }
+
+    #[test]
+    fn broadcasting_what_may_be_empty_is_exact() {
+        let (m, k) = (Dim::symbol("M"), Dim::symbol("K"));
+        let bounds = Bounds::default();
+        let both = broadcast_dims(&n(), &m, &bounds).unwrap();
+        for (x, y, expected) in [(0, 1, 0), (1, 0, 0), (0, 0, 0), (1, 5, 5), (5, 1, 5), (3, 3, 3), (1, 1, 1)] {
+            assert_eq!(both.eval(&|s| Some(if s.name() == "N" { x } else { y })), Some(expected), "{x} and {y}");
+        }
+        // Chains of the same few symbols do not grow.
+        assert_eq!(broadcast_dims(&both, &m, &bounds), Some(both.clone()));
+        assert_eq!(broadcast_dims(&n(), &both, &bounds), Some(both.clone()));
+        let three = broadcast_dims(&both, &k, &bounds).unwrap();
+        assert_eq!(
+            [n(), m, k].map(|dim| broadcast_dims(&three, &dim, &bounds).unwrap()),
+            [(); 3].map(|()| three.clone())
+        );
+        assert!(bounds.assumed().is_empty());
+    }
+
+    #[test]
+    fn what_a_maximum_assumes_is_recorded() {
+        let bounds = not_empty();
+        assert_eq!(broadcast_dims(&n(), &Dim::symbol("M"), &bounds), Some(n().max(Dim::symbol("M"))));
+        assert_eq!(bounds.assumed().len(), 2);
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! Start reading at [`Tensor`], then [`Dim`].
 
+mod bounds;
 mod dim;
 mod dim_order;
 mod dim_text;
@@ -16,6 +17,7 @@ mod host;
 mod indices;
 mod scalar;
 
+pub use bounds::{Bounds, Range, is_non_negative};
 pub use dim::{Atom, Dim, Symbol};
 pub use dim_order::broadcast_dims;
 pub use dim_text::DimSyntaxError;

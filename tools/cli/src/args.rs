@@ -5,8 +5,9 @@ use clap::{Args, Parser, Subcommand};
 use driver::{Options, Phase, Target};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use tenfold_run::DeviceSpec;
 use tenfold_run::inputs::InputSpec;
+use tenfold_run::{DeviceSpec, LimitArgs};
+use tensor::Range;
 
 /// Compiles ONNX models to machine code and PTX, and runs them.
 #[derive(Parser)]
@@ -61,7 +62,8 @@ pub(crate) enum Verb {
 /// How a model is compiled; shared by all verbs that do.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CompileArgs {
-    /// A dimension's value (NAME=4), or the range in which it stays a symbol (NAME=1..64)
+    /// A dimension's value (NAME=4), or the range in which it stays a symbol (NAME=1..64, or NAME=0.. without an end),
+    /// which every run checks. Of a dimension without one, code may assume that it is not 0; then runs check that
     #[arg(long = "dim", value_name = "NAME=N|NAME=A..B")]
     pub(crate) dims: Vec<DimSpec>,
     /// How results may be rounded: bitwise, strict, fast or relaxed
@@ -86,18 +88,27 @@ impl CompileArgs {
             options.threads = threads.get();
         }
         for DimSpec { name, value } in &self.dims {
-            if let DimValue::Fixed(value) = value {
-                options.dims.insert(name.clone(), (*value).into());
+            match value {
+                DimValue::Fixed(value) => _ = options.dims.insert(name.clone(), (*value).into()),
+                DimValue::Range(range) => _ = options.ranges.insert(name.clone(), *range),
             }
         }
         options
+    }
+
+    /// The dimensions with a range.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (&str, Range)> {
+        self.dims.iter().filter_map(|dim| match dim.value {
+            DimValue::Range(range) => Some((dim.name.as_str(), range)),
+            DimValue::Fixed(_) => None,
+        })
     }
 
     /// The dimensions with a number.
     pub(crate) fn fixed_dims(&self) -> impl Iterator<Item = (&str, i64)> {
         self.dims.iter().filter_map(|dim| match dim.value {
             DimValue::Fixed(value) => Some((dim.name.as_str(), value)),
-            DimValue::Range(..) => None,
+            DimValue::Range(_) => None,
         })
     }
 }
@@ -121,6 +132,21 @@ pub(crate) struct DeviceArgs {
     pub(crate) device: DeviceSpec,
 }
 
+/// A model or an artifact that runs, and everything that this needs: what `run`, `bench` and `compare` share.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RunArgs {
+    /// An ONNX model, compiled first, or an artifact. An artifact is code: run only what you trust
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) inputs: InputArgs,
+    #[command(flatten)]
+    pub(crate) device: DeviceArgs,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    #[command(flatten)]
+    pub(crate) compile: CompileArgs,
+}
+
 /// `NAME=4` or `NAME=1..64`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DimSpec {
@@ -133,26 +159,30 @@ pub(crate) struct DimSpec {
 pub(crate) enum DimValue {
     /// It is this number.
     Fixed(i64),
-    /// It stays a symbol, of a value from the first to the second number, both included.
-    Range(i64, i64),
+    /// It stays a symbol, of a value in this range.
+    Range(Range),
 }
 
 impl std::str::FromStr for DimSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not NAME=N or NAME=A..B with sizes that are not negative");
+        let wrong = || {
+            format!("`{text}` is not NAME=N, NAME=A..B or NAME=A.. with sizes that are not negative, the smaller first")
+        };
         let size = |text: &str| text.parse::<i64>().ok().filter(|n| *n >= 0).ok_or_else(wrong);
         // Names may contain `=`, numbers never do.
         let (name, value) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
         let value = match value.split_once("..") {
             None => DimValue::Fixed(size(value)?),
             Some((from, to)) => {
-                let (from, to) = (size(from)?, size(to)?);
-                if from > to {
-                    return Err(wrong());
+                let low = size(from)?;
+                let high = if to.is_empty() { None } else { Some(size(to)?) };
+                match high {
+                    Some(high) if high < low => return Err(wrong()),
+                    Some(high) if high == low => DimValue::Fixed(low),
+                    _ => DimValue::Range(Range { low, high }),
                 }
-                if from == to { DimValue::Fixed(from) } else { DimValue::Range(from, to) }
             }
         };
         Ok(DimSpec { name: name.into(), value })
@@ -168,6 +198,17 @@ pub(crate) fn parse_target(text: &str) -> Result<Target, String> {
 pub(crate) fn parse_phase(text: &str) -> Result<Phase, String> {
     let known = || Phase::ALL.map(Phase::name).join(", ");
     Phase::ALL.into_iter().find(|phase| phase.name() == text).ok_or_else(|| format!("a phase is one of {}", known()))
+}
+
+/// Targets in their order, each once.
+pub(crate) fn distinct(targets: &[Target]) -> Vec<Target> {
+    let mut distinct: Vec<Target> = vec![];
+    for target in targets {
+        if !distinct.contains(target) {
+            distinct.push(target.clone());
+        }
+    }
+    distinct
 }
 
 fn parse_numerics(text: &str) -> Result<rewrite::Contract, String> {
@@ -188,9 +229,10 @@ mod tests {
     fn dimensions() {
         let parse = |text: &str| text.parse::<DimSpec>().map(|dim| (dim.name, dim.value));
         assert_eq!(parse("N=4"), Ok(("N".into(), DimValue::Fixed(4))));
-        assert_eq!(parse("a=b=1..64"), Ok(("a=b".into(), DimValue::Range(1, 64))));
+        assert_eq!(parse("a=b=1..64"), Ok(("a=b".into(), DimValue::Range(Range { low: 1, high: Some(64) }))));
+        assert_eq!(parse("N=0.."), Ok(("N".into(), DimValue::Range(Range::SIZE))));
         assert_eq!(parse("N=3..3"), Ok(("N".into(), DimValue::Fixed(3))));
-        for bad in ["N", "N=", "=4", "N=-1", "N=4..1", "N=1..", "N=x"] {
+        for bad in ["N", "N=", "=4", "N=-1", "N=4..1", "N=..", "N=..4", "N=a..b", "N=1..x", "N=1...4", "N=x"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

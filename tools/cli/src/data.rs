@@ -2,13 +2,13 @@
 
 use crate::Failure;
 use crate::args::{CompileArgs, InputArgs};
-use artifact::Signature;
+use artifact::{Manifest, Signature};
 use bytes::Bytes;
 use driver::{ModelDim, ModelInput};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use tenfold_run::inputs::{self, InputSpec};
-use tensor::{DType, Tensor};
+use tensor::{DType, Dim, Range, Symbol, Tensor};
 
 /// Tensors by the names of the inputs.
 pub(crate) type Tensors = BTreeMap<String, Tensor>;
@@ -73,19 +73,66 @@ pub(crate) fn for_model(
                 let why = format!("the model does not say how many axes input `{}` has; give it by --input", port.name);
                 return Err(Failure::Input(why));
             };
-            signature.shape = shape.iter().map(|dim| made_up(dim, &mut dims).to_string()).collect();
+            signature.shape = shape.iter().map(|dim| made_up(dim, &mut dims, compile).to_string()).collect();
         }
-        inputs::fill_randomly(&signatures, &mut tensors, seed, &BTreeMap::new())?;
+        inputs::fill_randomly(&signatures, &mut tensors, seed, &BTreeMap::new(), &[])?;
     }
     Ok((tensors, dims))
 }
 
-/// The extent of a made-up input; a name gets 1, for all inputs, if nothing is known of it.
-fn made_up(dim: &ModelDim, dims: &mut Dims) -> i64 {
+/// The extent of a made-up input; a name gets 1, or what is nearest in its range, for all inputs, if nothing is known of it.
+fn made_up(dim: &ModelDim, dims: &mut Dims, compile: &CompileArgs) -> i64 {
     match dim {
         ModelDim::Fixed(size) => *size,
-        ModelDim::Named(name) => *dims.entry(name.clone()).or_insert(1),
+        ModelDim::Named(name) => {
+            let range = compile.ranges().find(|(ranged, _)| ranged == name).map_or(Range::SIZE, |(_, range)| range);
+            *dims.entry(name.clone()).or_insert(range.nearest(1))
+        }
     }
+}
+
+/// The dimensions that are given a number, by their symbols in an artifact. They may be called as in the model.
+pub(crate) fn artifact_dims(manifest: &Manifest, compile: &CompileArgs) -> Result<Dims, Failure> {
+    if let Some((name, range)) = compile.ranges().next() {
+        let text = format!("--dim {name}={range}: ranges are given when a model is compiled, and this is an artifact");
+        return Err(Failure::Usage(text));
+    }
+    let extents = manifest.inputs.iter().flat_map(|input| &input.shape).filter_map(|text| text.parse::<Dim>().ok());
+    let known: BTreeSet<String> = extents.filter_map(|dim| Some(dim.as_symbol()?.name().to_string())).collect();
+    let symbol = |name: &str| {
+        let ranged = manifest.ranges.iter().find(|found| found.name == name).map(|found| found.symbol.clone());
+        ranged.unwrap_or_else(|| Symbol::new(name).name().to_string())
+    };
+    let mut dims = Dims::new();
+    for (name, value) in compile.fixed_dims() {
+        let symbol = symbol(name);
+        if !known.contains(&symbol) {
+            let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+            let has = if names.is_empty() {
+                "all its extents are numbers".into()
+            } else {
+                format!("it has {}", names.join(", "))
+            };
+            return Err(Failure::Input(format!("the artifact has no dimension `{name}`; {has}")));
+        }
+        dims.insert(symbol, value);
+    }
+    Ok(dims)
+}
+
+/// Given tensors must have the extents that dimensions were given.
+pub(crate) fn check_dims(signatures: &[Signature], tensors: &Tensors, dims: &Dims) -> Result<(), Failure> {
+    for signature in signatures {
+        let extents = tensors.get(&signature.name).map_or(&[][..], Tensor::shape);
+        for (axis, (text, extent)) in signature.shape.iter().zip(extents).enumerate() {
+            if let Some(wanted) = dims.get(text).filter(|wanted| **wanted != *extent as i64) {
+                let name = &signature.name;
+                let why = format!("input `{name}`: axis {axis} (`{text}`) is {extent}, it must be {wanted}");
+                return Err(Failure::Input(why));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Checks a tensor against what the model declares of an input, and reads named dimensions off it.

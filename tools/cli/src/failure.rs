@@ -64,7 +64,8 @@ impl From<driver::Error> for Failure {
             Error::Model { diagnostics, .. } => Failure::of_diagnostics(diagnostics),
             Error::File { .. } => Failure::Input(error.to_string()),
             Error::Target(_) | Error::Order { .. } => Failure::Usage(error.to_string()),
-            Error::Lower { .. } => Failure::Unsupported(error.to_string()),
+            Error::Dimension(_) => Failure::Input(error.to_string()),
+            Error::Limit(_) => Failure::Limit(error.to_string()),
             Error::Bug { .. } => Failure::Bug(error.to_string()),
         }
     }
@@ -76,6 +77,7 @@ impl From<runtime::Error> for Failure {
         match &error {
             Error::Artifact(_) | Error::Input(_) | Error::Check(_) => Failure::Input(error.to_string()),
             Error::Device(_) => Failure::Device(error.to_string()),
+            Error::Limit(_) => Failure::Limit(error.to_string()),
             Error::Program(_) => Failure::Bug(error.to_string()),
         }
     }

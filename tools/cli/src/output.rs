@@ -2,7 +2,8 @@
 
 use crate::Failure;
 use crate::args::Arguments;
-use indicatif::{ProgressBar, ProgressStyle};
+use driver::Observer;
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tracing_subscriber::EnvFilter;
@@ -70,12 +71,32 @@ pub(crate) fn progress(len: usize) -> ProgressBar {
     bar
 }
 
+/// Shows how far a compile is, until whoever holds the observer lets go of it; shows nothing where nobody watches.
+pub(crate) fn watch_compile() -> Observer {
+    if QUIET.load(Ordering::Relaxed) || !std::io::stderr().is_terminal() {
+        return Observer::default();
+    }
+    let bar = ProgressBar::new(0).with_finish(ProgressFinish::AndClear);
+    bar.enable_steady_tick(std::time::Duration::from_millis(100));
+    let style = |template: &str| ProgressStyle::with_template(template).ok();
+    let (open, counted) = (style("{spinner} {msg} {elapsed}"), style("{spinner} {msg} {bar:30} {pos}/{len} {elapsed}"));
+    Observer::new(move |progress| {
+        let known = progress.of > 0;
+        if let Some(style) = if known { &counted } else { &open } {
+            bar.set_style(style.clone());
+        }
+        bar.set_length(progress.of as u64);
+        bar.set_position(progress.done as u64);
+        bar.set_message(progress.phase.name());
+    })
+}
+
 /// A sign of life for work without a known end; hidden where nobody watches.
 pub(crate) fn spinner(what: &str) -> ProgressBar {
     if QUIET.load(Ordering::Relaxed) || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let spinner = ProgressBar::new_spinner().with_message(what.to_string());
+    let spinner = ProgressBar::new_spinner().with_message(what.to_string()).with_finish(ProgressFinish::AndClear);
     spinner.enable_steady_tick(std::time::Duration::from_millis(100));
     spinner
 }

@@ -1,16 +1,17 @@
-//! From a model or an artifact to an engine and its inputs: what `run`, `bench` and `test` share.
+//! From a model or an artifact to an engine and its inputs: what `run`, `bench`, `compare` and `test` share.
 
-use crate::args::{CompileArgs, InputArgs};
+use crate::args::RunArgs;
 use crate::data::{self, Dims, Tensors};
 use crate::{Failure, output};
-use driver::{Compiled, Error, Frontend, ModelInput, Options, Report, Target};
+use driver::{Compiled, Deadline, Error, Frontend, ModelInput, Options, Report, Target};
 use import_onnx::Imported;
 use runtime::{Device, Engine};
 use std::io::Read;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tenfold_run::DeviceSpec;
+use tenfold_run::{DeviceSpec, LimitArgs};
 use tensor::{Dim, Tensor};
 
 /// A model is imported again so often, with more inputs frozen each time.
@@ -27,6 +28,26 @@ pub(crate) struct Session {
     pub(crate) compile: Duration,
     /// Time to load the artifact on the device.
     pub(crate) load: Duration,
+    limits: LimitArgs,
+    begin: Instant,
+}
+
+impl Session {
+    /// Runs the model, if there is time.
+    pub(crate) fn run(&self) -> Result<Vec<Tensor>, Failure> {
+        self.limits.check_time(self.begin.elapsed())?;
+        Ok(self.engine.run(&self.inputs)?)
+    }
+}
+
+/// A model that is imported, with everything that its run needs.
+pub(crate) struct Loaded {
+    pub(crate) imported: Imported,
+    pub(crate) tensors: Tensors,
+    options: Options,
+    device: Box<dyn Device>,
+    limits: LimitArgs,
+    begin: Instant,
 }
 
 /// Whether a file begins like an artifact, or is named like one.
@@ -37,12 +58,15 @@ pub(crate) fn is_artifact(path: &Path) -> bool {
 }
 
 /// Opens a device, and tells what to compile for it.
-pub(crate) fn open_device(spec: DeviceSpec, compile: &CompileArgs) -> Result<(Box<dyn Device>, Target), Failure> {
+pub(crate) fn open_device(
+    spec: DeviceSpec,
+    threads: Option<NonZeroUsize>,
+) -> Result<(Box<dyn Device>, Target), Failure> {
     let target = match spec {
         DeviceSpec::Host => Target::host(),
         DeviceSpec::Cuda(ordinal) => gpu_target(cuda::Cuda::new(ordinal)?.info())?,
     };
-    Ok((spec.open(compile.threads)?, target))
+    Ok((spec.open(threads)?, target))
 }
 
 fn gpu_target(info: &cuda::Info) -> Result<Target, Failure> {
@@ -56,53 +80,60 @@ fn gpu_target(info: &cuda::Info) -> Result<Target, Failure> {
 }
 
 /// Prepares a model or an artifact for running.
-pub(crate) fn prepare(
-    path: &Path,
-    device: DeviceSpec,
-    given: &InputArgs,
-    compile: &CompileArgs,
-) -> Result<Session, Failure> {
-    let (device, target) = open_device(device, compile)?;
-    if is_artifact(path) {
-        return prepare_artifact(path, &*device, given, compile);
-    }
-    let spinner = output::spinner("compiling");
-    let start = Instant::now();
-    let frontend = driver::load_model(path)?;
-    let ports = frontend.inputs();
-    let (tensors, dims) = data::for_model(&ports, given, compile)?;
-    check_complete(&ports, &tensors)?;
-    let mut options = Options { targets: vec![target], ..compile.options() };
-    specialise(&mut options, &ports, &tensors, &dims);
-    let compiled = compile_with(&frontend, options, &tensors)?;
-    let time = start.elapsed();
-    spinner.finish_and_clear();
-    let start = Instant::now();
-    let engine = Engine::from_artifact(Arc::new(compiled.artifact), &*device)?;
-    let inputs = order(&engine, &tensors)?;
-    Ok(Session { engine, inputs, report: Some(compiled.report), compile: time, load: start.elapsed() })
+pub(crate) fn prepare(args: &RunArgs) -> Result<Session, Failure> {
+    if is_artifact(&args.model) { prepare_artifact(args) } else { load(args)?.compile() }
 }
 
-fn prepare_artifact(
-    path: &Path,
-    device: &dyn Device,
-    given: &InputArgs,
-    compile: &CompileArgs,
-) -> Result<Session, Failure> {
+/// Imports a model for running: on the device, with the inputs and for the shapes that are given.
+pub(crate) fn load(args: &RunArgs) -> Result<Loaded, Failure> {
+    let begin = Instant::now();
+    let (device, target) = open_device(args.device.device, args.compile.threads)?;
+    let mut options = Options { targets: vec![target], ..args.compile.options() };
+    options.deadline = args.limits.timeout.map(Deadline::after);
+    options.observer = output::watch_compile();
+    let frontend = driver::load_model(&args.model)?;
+    let ports = frontend.inputs();
+    let (tensors, dims) = data::for_model(&ports, &args.inputs, &args.compile)?;
+    check_complete(&ports, &tensors)?;
+    specialise(&mut options, &ports, &tensors, &dims);
+    let imported = import_with(&frontend, &mut options, &tensors)?;
+    Ok(Loaded { imported, tensors, options, device, limits: args.limits, begin })
+}
+
+impl Loaded {
+    /// Compiles the model, and loads it on the device.
+    pub(crate) fn compile(self) -> Result<Session, Failure> {
+        let Loaded { imported, tensors, options, device, limits, begin } = self;
+        let compiled = driver::compile_imported(imported, begin.elapsed(), &options)?;
+        let compile = begin.elapsed();
+        let start = Instant::now();
+        let of_run = limits.of_run(options.deadline.and_then(|deadline| deadline.left()));
+        let engine = Engine::from_artifact_with(Arc::new(compiled.artifact), &*device, of_run)?;
+        let inputs = order(&engine, &tensors)?;
+        Ok(Session { engine, inputs, report: Some(compiled.report), compile, load: start.elapsed(), limits, begin })
+    }
+}
+
+fn prepare_artifact(args: &RunArgs) -> Result<Session, Failure> {
+    let begin = Instant::now();
+    let (device, _) = open_device(args.device.device, args.compile.threads)?;
     let start = Instant::now();
-    let engine = Engine::load(path, device).map_err(|e| match e {
+    let of_run = args.limits.of_run(args.limits.timeout);
+    let engine = Engine::load_with(&args.model, &*device, of_run).map_err(|e| match e {
         runtime::Error::Artifact(e @ artifact::Error::Io { .. }) => Failure::Input(e.to_string()),
-        runtime::Error::Artifact(e) => Failure::Input(format!("`{}`: {e}", path.display())),
+        runtime::Error::Artifact(e) => Failure::Input(format!("`{}`: {e}", args.model.display())),
         other => other.into(),
     })?;
     let load = start.elapsed();
-    let mut tensors = data::from_files(engine.inputs(), &given.inputs)?;
-    if let Some(seed) = given.random_inputs {
-        let dims: Dims = compile.fixed_dims().map(|(name, value)| (name.to_string(), value)).collect();
-        tenfold_run::inputs::fill_randomly(engine.inputs(), &mut tensors, seed, &dims)?;
+    let dims = data::artifact_dims(&engine.artifact().manifest, &args.compile)?;
+    let mut tensors = data::from_files(engine.inputs(), &args.inputs.inputs)?;
+    data::check_dims(engine.inputs(), &tensors, &dims)?;
+    if let Some(seed) = args.inputs.random_inputs {
+        let ranges = &engine.artifact().manifest.ranges;
+        tenfold_run::inputs::fill_randomly(engine.inputs(), &mut tensors, seed, &dims, ranges)?;
     }
     let inputs = order(&engine, &tensors)?;
-    Ok(Session { engine, inputs, report: None, compile: Duration::ZERO, load })
+    Ok(Session { engine, inputs, report: None, compile: Duration::ZERO, load, limits: args.limits, begin })
 }
 
 /// Tensors by name in the engine's order.
@@ -123,9 +154,10 @@ pub(crate) fn check_complete(ports: &[ModelInput], tensors: &Tensors) -> Result<
     )))
 }
 
-/// Gives dimensions and shapes the values that they have in the given tensors.
+/// Gives dimensions and shapes the values that they have in the given tensors; dimensions with a range stay symbols.
 pub(crate) fn specialise(options: &mut Options, ports: &[ModelInput], tensors: &Tensors, dims: &Dims) {
-    options.dims.extend(dims.iter().map(|(name, value)| (name.clone(), Dim::from(*value))));
+    let fixed = dims.iter().filter(|(name, _)| !options.ranges.contains_key(*name));
+    options.dims.extend(fixed.map(|(name, value)| (name.clone(), Dim::from(*value))));
     tell_ranks(options, ports, tensors);
 }
 

@@ -1,63 +1,11 @@
 //! Models that no exporter writes: each ends in one clear error that names the place, within a short time and without a file.
 
+mod common;
+
+use common::onnx::{F32, I64, Message, node, value, weight};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
-
-/// A protobuf message in the making. The tests write models byte by byte, so that no library stands in the way of nonsense.
-#[derive(Clone, Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn varint(&mut self, mut value: u64) {
-        while value > 0x7f {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
-    }
-
-    fn int(mut self, tag: u64, value: i64) -> Self {
-        self.varint(tag << 3);
-        self.varint(value as u64);
-        self
-    }
-
-    fn bytes(mut self, tag: u64, bytes: &[u8]) -> Self {
-        self.varint(tag << 3 | 2);
-        self.varint(bytes.len() as u64);
-        self.0.extend(bytes);
-        self
-    }
-
-    fn text(self, tag: u64, text: &str) -> Self {
-        self.bytes(tag, text.as_bytes())
-    }
-
-    fn message(self, tag: u64, message: &Message) -> Self {
-        self.bytes(tag, &message.0)
-    }
-}
-
-const F32: i64 = 1;
-const I64: i64 = 7;
-
-fn node(op: &str, inputs: &[&str], outputs: &[&str]) -> Message {
-    let message = inputs.iter().fold(Message::default(), |m, input| m.text(1, input));
-    outputs.iter().fold(message, |m, output| m.text(2, output)).text(3, &format!("/{op}")).text(4, op)
-}
-
-/// An input or output of an element type and a shape.
-fn value(name: &str, dtype: i64, shape: &[i64]) -> Message {
-    let dims = shape.iter().fold(Message::default(), |m, size| m.message(1, &Message::default().int(1, *size)));
-    let tensor = Message::default().int(1, dtype).message(2, &dims);
-    Message::default().text(1, name).message(2, &Message::default().message(1, &tensor))
-}
-
-/// A weight without data.
-fn weight(name: &str, shape: &[i64]) -> Message {
-    shape.iter().fold(Message::default(), |m, size| m.int(1, *size)).int(2, F32).text(8, name)
-}
 
 /// A weight whose data is in another file.
 fn external(location: &str) -> Message {

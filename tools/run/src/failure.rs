@@ -20,12 +20,13 @@ impl From<runtime::DeviceError> for Failure {
 }
 
 impl Failure {
-    /// The exit code: 3 bad input, 5 our bug, 6 device.
+    /// The exit code: 3 bad input, 5 our bug, 6 device, 7 limit.
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Input(_) | Failure::Run(Error::Artifact(_) | Error::Input(_) | Error::Check(_)) => 3,
             Failure::Run(Error::Program(_)) => 5,
             Failure::Run(Error::Device(_)) => 6,
+            Failure::Run(Error::Limit(_)) => 7,
         }
     }
 }

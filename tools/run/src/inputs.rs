@@ -1,7 +1,7 @@
 //! Tensors for a model's inputs: from files, or made up.
 
 use crate::Failure;
-use artifact::Signature;
+use artifact::{Signature, SymbolRange};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -69,12 +69,13 @@ pub fn from_files(signatures: &[Signature], specs: &[InputSpec]) -> Result<BTree
 
 /// Makes up a tensor for every input that has none: floats in `[0, 1)`, integers from 0 to 9, truth values.
 ///
-/// Symbolic dimensions get the values in `dims`, or those of the given tensors, else 1.
+/// Symbolic dimensions get the values in `dims`, or those of the given tensors, else 1 or what is nearest in their range.
 pub fn fill_randomly(
     signatures: &[Signature],
     tensors: &mut BTreeMap<String, Tensor>,
     seed: u64,
     dims: &BTreeMap<String, i64>,
+    ranges: &[SymbolRange],
 ) -> Result<(), Failure> {
     let mut known = dims.clone();
     for signature in signatures {
@@ -86,6 +87,9 @@ pub fn fill_randomly(
                 known.entry(symbol.name().into()).or_insert(*extent as i64);
             }
         }
+    }
+    for found in ranges {
+        known.entry(found.symbol.clone()).or_insert(found.range().nearest(1));
     }
     let mut state = seed;
     for signature in signatures {
@@ -159,19 +163,20 @@ mod tests {
     fn random_inputs_follow_shapes_and_seed() {
         let mut given = BTreeMap::from([("x".to_string(), Tensor::from_vec(vec![3, 2], vec![0.0f32; 6]))]);
         let dims = BTreeMap::from([("L".to_string(), 2)]);
-        fill_randomly(&signatures(), &mut given, 7, &dims).unwrap();
+        fill_randomly(&signatures(), &mut given, 7, &dims, &[]).unwrap();
         assert_eq!(given["ids"].shape(), [3, 5]);
         assert!(given["ids"].to_ints().iter().all(|v| (0..10).contains(v)));
         let all = |seed| {
             let mut tensors = BTreeMap::new();
-            fill_randomly(&signatures(), &mut tensors, seed, &dims).unwrap();
+            let range = SymbolRange { symbol: "N".into(), name: "n".into(), low: 3, high: Some(9), is_assumed: false };
+            fill_randomly(&signatures(), &mut tensors, seed, &dims, &[range]).unwrap();
             tensors
         };
         assert_eq!(all(1), all(1));
         assert_ne!(all(1), all(2));
-        assert_eq!(all(1)["x"].shape(), [1, 2]);
+        assert_eq!(all(1)["x"].shape(), [3, 2]);
         let huge = BTreeMap::from([("N".to_string(), 1 << 40)]);
-        let error = fill_randomly(&signatures(), &mut BTreeMap::new(), 1, &huge).unwrap_err();
+        let error = fill_randomly(&signatures(), &mut BTreeMap::new(), 1, &huge, &[]).unwrap_err();
         assert!(error.to_string().contains("too large") && error.exit_code() == 3, "{error}");
     }
 

@@ -9,7 +9,9 @@
 pub mod device;
 pub mod failure;
 pub mod inputs;
+pub mod limits;
 pub mod outputs;
 
 pub use device::DeviceSpec;
 pub use failure::Failure;
+pub use limits::LimitArgs;

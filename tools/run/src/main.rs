@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tenfold_run::inputs::{self, InputSpec};
-use tenfold_run::{DeviceSpec, Failure, outputs};
+use tenfold_run::{DeviceSpec, Failure, LimitArgs, outputs};
 use tensor::Tensor;
 
 /// Runs a compiled model. An artifact is code: run only what you trust.
@@ -49,6 +49,8 @@ struct Arguments {
     /// Print for a machine.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 fn main() -> ExitCode {
@@ -62,17 +64,20 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let begin = Instant::now();
     let device = arguments.device.open(arguments.threads)?;
     if arguments.verify {
         artifact::Artifact::verify_weights(&arguments.artifact).map_err(runtime::Error::from)?;
     }
     let start = Instant::now();
-    let engine = Engine::load(&arguments.artifact, &*device)?;
+    let limits = arguments.limits.of_run(arguments.limits.timeout);
+    let engine = Engine::load_with(&arguments.artifact, &*device, limits)?;
     let load = start.elapsed();
     let tensors = gather(arguments, &engine)?;
     let mut times = vec![];
     let mut results = vec![];
     for _ in 0..arguments.repeat.get() {
+        arguments.limits.check_time(begin.elapsed())?;
         let start = Instant::now();
         results = engine.run(&tensors)?;
         times.push(start.elapsed());
@@ -91,7 +96,8 @@ fn gather(arguments: &Arguments, engine: &Engine) -> Result<Vec<Tensor>, Failure
     let mut tensors = inputs::from_files(engine.inputs(), &arguments.inputs)?;
     if let Some(seed) = arguments.random_inputs {
         let dims: BTreeMap<String, i64> = arguments.dims.iter().cloned().collect();
-        inputs::fill_randomly(engine.inputs(), &mut tensors, seed, &dims)?;
+        let ranges = &engine.artifact().manifest.ranges;
+        inputs::fill_randomly(engine.inputs(), &mut tensors, seed, &dims, ranges)?;
     }
     let named: Vec<(&str, Tensor)> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.clone())).collect();
     Ok(engine.order_inputs(&named)?)

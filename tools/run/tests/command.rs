@@ -22,6 +22,7 @@ fn write_identity(path: &Path) {
             numerics: "strict".into(),
             inputs: signature("x"),
             outputs: signature("y"),
+            ranges: vec![],
         },
         variants: vec![Variant {
             target: format!("host:{}-unknown-{}-gnu/generic/", std::env::consts::ARCH, std::env::consts::OS),

@@ -24,13 +24,24 @@ fn threads_keep_the_order_and_the_bytes() {
     let texts: Vec<String> = (0..9).map(|i| add().replace("@add", &format!("@add{i}"))).collect();
     let sources: Vec<Source<'_>> = texts.iter().map(Source::from).collect();
     let target = HostTarget::level("x86-64-v3").unwrap();
-    let one = compile_host(&sources, &target, 1).unwrap();
-    let many = compile_host(&sources, &target, 3).unwrap();
+    let one = compile_host(&sources, &target, 1, &|_| true).unwrap();
+    let many = compile_host(&sources, &target, 3, &|_| true).unwrap();
     assert_eq!(one, many);
     for (i, code) in many.iter().enumerate() {
         assert!(code.entry(&format!("add{i}")).is_some());
     }
-    assert!(compile_host(&[], &target, 4).unwrap().is_empty());
+    assert!(compile_host(&[], &target, 4, &|_| true).unwrap().is_empty());
+}
+
+#[test]
+fn a_caller_that_says_no_stops_the_rest() {
+    let texts: Vec<String> = (0..9).map(|i| add().replace("@add", &format!("@add{i}"))).collect();
+    let sources: Vec<Source<'_>> = texts.iter().map(Source::from).collect();
+    let target = HostTarget::level("x86-64-v3").unwrap();
+    let error = compile_host(&sources, &target, 1, &|done| done < 4).unwrap_err();
+    assert!(matches!(error, Error::Stopped { done: 4, of: 9 }), "{error}");
+    let error = compile_host(&sources, &target, 3, &|_| false).unwrap_err();
+    assert!(matches!(error, Error::Stopped { done: 0, of: 9 }), "{error}");
 }
 
 #[test]
@@ -38,7 +49,7 @@ fn first_error_in_order_wins() {
     let good = add();
     let sources =
         [Source { name: "good", text: &good }, Source { name: "bad1", text: "%" }, Source { name: "bad2", text: "%" }];
-    let error = compile_host(&sources, &HostTarget::native(), 2).unwrap_err();
+    let error = compile_host(&sources, &HostTarget::native(), 2, &|_| true).unwrap_err();
     assert!(error.to_string().contains("bad1"), "{error}");
 }
 

@@ -1,7 +1,7 @@
 //! Facts that types leave open because of symbols, checked when the program runs.
 
 use super::{Assembler, Frame};
-use artifact::{Condition, Step, ViewId};
+use artifact::{Condition, Place, Step, ViewId};
 use graph::{Graph, Node};
 use ops::Op;
 use tensor::{Dim, Tensor};
@@ -35,7 +35,7 @@ impl Assembler<'_> {
                 Condition::Equal(self.b.dim(a), self.b.dim(b))
             }
             Fact::AtMost(a, b) => {
-                if graph::is_non_negative(&(b.clone() - a.clone())) {
+                if self.facts.bounds.is_non_negative(&(b.clone() - a.clone())) {
                     return;
                 }
                 Condition::AtMost(self.b.dim(a), self.b.dim(b))
@@ -53,18 +53,11 @@ impl Assembler<'_> {
     }
 
     /// A run must be given the value that the program was compiled for.
-    pub(crate) fn check_frozen(&mut self, name: &str, view: ViewId, value: &Tensor) {
-        if !value.dtype().is_int() {
-            return;
-        }
-        let symbols: Vec<String> = (0..value.len()).map(|_| self.fresh("frozen")).collect();
-        let ids = symbols.iter().map(|symbol| self.b.symbol(symbol)).collect();
-        self.b.push(Step::Bind { input: view, symbols: ids });
-        for (symbol, expected) in symbols.iter().zip(value.to_ints()) {
-            let (given, compiled) = (self.b.dim(&Dim::symbol(symbol)), self.b.dim(&expected.into()));
-            let message = format!("input `{name}` differs from the value that the model was compiled for");
-            self.b.push(Step::Check { condition: Condition::Equal(given, compiled), message });
-        }
+    pub(crate) fn check_frozen(&mut self, name: &str, given: ViewId, value: &Tensor) {
+        let weight = self.weights.add(value, None, name);
+        let expected = self.b.tensor(Place::Weight(weight), value.dtype(), &value.ty().shape);
+        let message = format!("input `{name}` differs from the value that the model was compiled for");
+        self.b.push(Step::Expect { given, expected, message });
     }
 }
 

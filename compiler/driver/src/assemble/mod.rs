@@ -7,12 +7,13 @@ mod indices;
 pub(crate) mod pack;
 mod places;
 
-use crate::Error;
+use crate::ranges::Facts;
+use crate::{Error, Options, Phase, Target};
 use artifact::{KernelId, Launch, Place, Program, ProgramBuilder, Step as Run, ViewId};
-use diag::Diagnostic;
+use diag::{Code, Diagnostic, Loc};
 use graph::{Graph, ValueId};
 use import_onnx::Needs;
-use lower::{Kernel, Target};
+use lower::{Kernel, LowerError};
 use pack::Weights;
 use places::Places;
 use schedule::{Plan, Region, Step};
@@ -30,19 +31,22 @@ pub(crate) struct Assembled {
 pub(crate) fn assemble(
     graph: &Graph,
     plan: &Plan,
-    frozen: &BTreeMap<String, Tensor>,
-    target: Target,
+    facts: &Facts,
+    target: &Target,
+    options: &Options,
     weights: &mut Weights,
 ) -> Result<Assembled, Error> {
+    options.enter(Phase::Lower)?;
     let mut assembler = Assembler {
         b: ProgramBuilder::new(),
         target,
+        facts,
+        options,
+        faults: Vec::new(),
         weights,
         kernels: Vec::new(),
         by_text: BTreeMap::new(),
         n_launches: 0,
-        n_fresh: 0,
-        faults: vec![],
     };
     let mut frame = Frame { is_entry: true, ..Frame::new(graph) };
     for (at, port) in graph.inputs.iter().enumerate() {
@@ -50,18 +54,18 @@ pub(crate) fn assemble(
         let view = assembler.b.tensor(Place::Input(at as u32), ty.dtype, &ty.shape);
         assembler.b.input(&port.name, view);
         frame.views.insert(port.value, view);
-        if let Some(value) = frozen.get(&port.name) {
+        if let Some(value) = facts.frozen.get(&port.name) {
             assembler.check_frozen(&port.name, view, value);
         }
     }
     frame.places = Places::of_outputs(graph);
     assembler.block(&mut frame, plan)?;
+    if !assembler.faults.is_empty() {
+        return Err(Error::Model { diagnostics: assembler.faults, needs: Needs::default() });
+    }
     for (at, port) in graph.outputs.iter().enumerate() {
         let view = assembler.output(&mut frame, at, port.value);
         assembler.b.output(&port.name, view);
-    }
-    if !assembler.faults.is_empty() {
-        return Err(Error::Model { diagnostics: assembler.faults, needs: Needs::default() });
     }
     let program = assembler.b.finish();
     Ok(Assembled { program, kernels: assembler.kernels, n_launches: assembler.n_launches })
@@ -69,14 +73,15 @@ pub(crate) fn assemble(
 
 pub(crate) struct Assembler<'w> {
     pub(crate) b: ProgramBuilder,
-    target: Target,
+    target: &'w Target,
+    facts: &'w Facts,
+    options: &'w Options,
+    /// Kernels that cannot be written.
+    faults: Vec<Diagnostic>,
     weights: &'w mut Weights,
     kernels: Vec<Kernel>,
     by_text: BTreeMap<String, KernelId>,
     n_launches: usize,
-    n_fresh: usize,
-    /// Faults of the model that only show here.
-    faults: Vec<Diagnostic>,
 }
 
 /// One graph or region while its steps are written.
@@ -106,12 +111,6 @@ impl<'g> Frame<'g> {
 }
 
 impl Assembler<'_> {
-    /// A symbol that nothing else uses.
-    pub(crate) fn fresh(&mut self, hint: &str) -> String {
-        self.n_fresh += 1;
-        format!("__{hint}_{}", self.n_fresh)
-    }
-
     /// The memory of a value: made on first use.
     pub(crate) fn view(&mut self, frame: &mut Frame, value: ValueId) -> ViewId {
         if let Some(view) = frame.views.get(&value) {
@@ -166,8 +165,15 @@ impl Assembler<'_> {
         let graph = frame.graph;
         let names = |idx: &usize| graph.nodes[*idx].loc.node_names().into_iter().map(String::from).collect::<Vec<_>>();
         let sources: Vec<String> = region.members.iter().flat_map(names).collect();
-        let kernel = lower::lower(graph, region, &frame.producers, &frame.constants, self.target)
-            .map_err(|error| Error::Lower { place: sources.join(", "), error })?;
+        self.options.go_on(Phase::Lower, self.n_launches, 0)?;
+        let lowered = lower::lower(graph, region, &frame.producers, &frame.constants, self.target.lowering());
+        let kernel = match lowered {
+            Ok(kernel) => kernel,
+            Err(error) => {
+                self.faults.push(self.fault(graph, region, &error));
+                return Ok(());
+            }
+        };
         let mut args = Vec::new();
         let mut bytes = Dim::from(0);
         for arg in &kernel.args {
@@ -192,6 +198,13 @@ impl Assembler<'_> {
         self.n_launches += 1;
         self.b.push(Run::Launch(Launch { kernel, args, dims, tasks, scratch, cost, nodes, flops, bytes }));
         Ok(())
+    }
+
+    fn fault(&self, graph: &Graph, region: &Region, error: &LowerError) -> Diagnostic {
+        let loc = Loc::fuse(region.members.iter().map(|idx| &graph.nodes[*idx].loc));
+        Diagnostic::error(Code::Unsupported, loc, error.to_string())
+            .note(format!("there is no such kernel for {}", self.target.name()))
+            .note("cast the operands to a type that the operator has, or replace the node before the export")
     }
 
     /// The kernel's number; one for all that have the same text.

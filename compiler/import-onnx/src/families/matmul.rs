@@ -47,7 +47,7 @@ fn batched(b: &mut Builder, x: ValueId, y: ValueId, out: DType) -> One {
     let is_one = |dim: &Dim| dim.as_const() == Some(1);
     let mut batch = Vec::new();
     for axis in 0..n_batch {
-        match tensor::broadcast_dims(&at(&xs, axis), &at(&ys, axis)) {
+        match tensor::broadcast_dims(&at(&xs, axis), &at(&ys, axis), b.bounds()) {
             Some(dim) => batch.push(dim),
             None => return bad("batch axes of a matrix product do not broadcast"),
         }

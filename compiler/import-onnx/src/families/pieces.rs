@@ -1,7 +1,7 @@
 //! Parts of tensors, and tensors put together.
 
 use super::kit::*;
-use graph::is_non_negative;
+use tensor::Bounds;
 
 /// The family's table.
 pub(crate) const ROWS: &[Row] =
@@ -81,7 +81,7 @@ fn slice(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let mut starts = vec![Dim::from(0); shape.len()];
     let (mut sizes, mut steps) = (shape.clone(), vec![1; shape.len()]);
     for cut in cuts(cx, inputs, shape.len())? {
-        let (start, size) = cut.range(&shape[cut.axis]);
+        let (start, size) = cut.range(&shape[cut.axis], cx.b.bounds());
         steps[cut.axis] = cut.step;
         sizes[cut.axis] = size;
         starts[cut.axis] = start;
@@ -120,36 +120,31 @@ fn cuts(cx: &mut Cx, inputs: Inputs, rank: usize) -> Result<Vec<Cut>, ImportErro
     Ok(parts.map(|(((axis, start), end), step)| Cut { axis, start, end, step, followed }).collect())
 }
 
-/// Whether an expression cannot be negative if every symbol is at least 1.
-fn non_negative_if_not_empty(dim: &Dim) -> bool {
-    is_non_negative(&dim.substitute(&|symbol| Some(Dim::symbol(symbol.name()) + 1.into())))
-}
-
-fn at_least(dim: Dim, least: i64) -> Dim {
-    if non_negative_if_not_empty(&(dim.clone() - least.into())) {
+fn at_least(dim: Dim, least: i64, bounds: &Bounds) -> Dim {
+    if bounds.is_non_negative_if_not_empty(&(dim.clone() - least.into())) {
         return dim;
     }
-    dim.max(least.into())
+    bounds.max(dim, least.into())
 }
 
-fn at_most(dim: Dim, most: &Dim) -> Dim {
-    if non_negative_if_not_empty(&(most.clone() - dim.clone())) {
+fn at_most(dim: Dim, most: &Dim, bounds: &Bounds) -> Dim {
+    if bounds.is_non_negative_if_not_empty(&(most.clone() - dim.clone())) {
         return dim;
     }
-    dim.min(most.clone())
+    bounds.min(dim, most.clone())
 }
 
 impl Cut {
     /// An index counted from the end where it is negative.
-    fn counted_from_front(&self, at: &Dim, extent: &Dim) -> Dim {
+    fn counted_from_front(&self, at: &Dim, extent: &Dim, bounds: &Bounds) -> Dim {
         match at.as_const() {
             // The ends of the integer ranges mean "as far as it goes", and must not overflow.
             Some(c) if c <= -(1 << 31) => Dim::from(-1) - extent.clone(),
             Some(c) if c < 0 => extent.clone() + c.into(),
             Some(c) if c >= (1 << 31) - 1 => extent.clone(),
             Some(_) => at.clone(),
-            None if self.followed && non_negative_if_not_empty(at) => at.clone(),
-            None if self.followed && non_negative_if_not_empty(&(Dim::from(-1) - at.clone())) => {
+            None if self.followed && bounds.is_non_negative_if_not_empty(at) => at.clone(),
+            None if self.followed && bounds.is_non_negative_if_not_empty(&(Dim::from(-1) - at.clone())) => {
                 at.clone() + extent.clone()
             }
             None => Dim::select_eq(at.clone().max(0.into()), at.clone(), at.clone(), at.clone() + extent.clone()),
@@ -157,20 +152,20 @@ impl Cut {
     }
 
     /// First index and number of elements, by NumPy's rules.
-    fn range(&self, extent: &Dim) -> (Dim, Dim) {
-        let start = self.counted_from_front(&self.start, extent);
-        let end = self.counted_from_front(&self.end, extent);
+    fn range(&self, extent: &Dim, bounds: &Bounds) -> (Dim, Dim) {
+        let start = self.counted_from_front(&self.start, extent, bounds);
+        let end = self.counted_from_front(&self.end, extent, bounds);
         if self.step > 0 {
-            let start = at_most(at_least(start, 0), extent);
-            let end = at_most(at_least(end, 0), extent);
-            let size = at_least((end - start.clone()).ceil_div(self.step.into()), 0);
+            let start = at_most(at_least(start, 0, bounds), extent, bounds);
+            let end = at_most(at_least(end, 0, bounds), extent, bounds);
+            let size = at_least((end - start.clone()).ceil_div(self.step.into()), 0, bounds);
             (start, size)
         } else {
             let last = extent.clone() - 1.into();
-            let start = at_most(at_least(start, -1), &last);
-            let end = at_most(at_least(end, -1), &last);
+            let start = at_most(at_least(start, -1, bounds), &last, bounds);
+            let end = at_most(at_least(end, -1, bounds), &last, bounds);
             let step = Dim::from(self.step.saturating_neg());
-            let size = at_least((start.clone() - end).ceil_div(step), 0);
+            let size = at_least((start.clone() - end).ceil_div(step), 0, bounds);
             (start, size)
         }
     }
@@ -180,9 +175,15 @@ impl Cut {
 mod tests {
     use super::*;
 
-    fn range(extent: Dim, start: i64, end: i64, step: i64) -> (Dim, Dim) {
+    fn range(extent: Dim, start: i64, end: i64, step: i64, bounds: &Bounds) -> (Dim, Dim) {
         let cut = Cut { axis: 0, start: start.into(), end: end.into(), step, followed: true };
-        cut.range(&extent)
+        cut.range(&extent, bounds)
+    }
+
+    fn not_empty() -> Bounds {
+        let mut bounds = Bounds::default();
+        bounds.assume_not_empty(tensor::Symbol::new("N"));
+        bounds
     }
 
     /// What NumPy's `range(n)[start:end:step]` has: first element and length.
@@ -201,13 +202,15 @@ mod tests {
     #[test]
     fn constant_and_symbolic_ranges_agree_with_numpy() {
         let ends = [i64::MIN, -100, -3, -1, 0, 1, 2, 5, 100, i64::from(i32::MAX), i64::MAX];
-        for n in 1..5 {
+        for n in 0..5 {
+            // Where nothing is assumed, an empty axis is right too.
+            let bounds = if n == 0 { Bounds::default() } else { not_empty() };
             for start in ends {
                 for end in ends {
                     for step in [-3, -1, 1, 2, 7] {
                         let (first, len) = expected(n, start, end, step);
-                        let symbolic = range(Dim::symbol("N"), start, end, step);
-                        for (at, size) in [range(n.into(), start, end, step), symbolic] {
+                        let symbolic = range(Dim::symbol("N"), start, end, step, &bounds);
+                        for (at, size) in [range(n.into(), start, end, step, &bounds), symbolic] {
                             let value = |d: &Dim| d.eval(&|_| Some(n)).unwrap();
                             assert_eq!(value(&size), len, "{n} [{start}:{end}:{step}] {size}");
                             if let Some(first) = first {
@@ -222,9 +225,22 @@ mod tests {
 
     #[test]
     fn common_symbolic_slices_stay_simple() {
-        let n = Dim::symbol("N");
-        assert_eq!(range(n.clone(), -1, i64::MAX, 1), (n.clone() - 1.into(), 1.into()));
-        assert_eq!(range(n.clone(), 0, -1, 1), (0.into(), n.clone() - 1.into()));
-        assert_eq!(range(n.clone(), 1, i64::MAX, 1), (1.into(), n - 1.into()));
+        let (n, bounds) = (Dim::symbol("N"), not_empty());
+        assert_eq!(range(n.clone(), 0, i64::MAX, 1, &bounds), (0.into(), n.clone()));
+        assert!(bounds.assumed().is_empty(), "the whole axis needs no assumption");
+        assert_eq!(range(n.clone(), -1, i64::MAX, 1, &bounds), (n.clone() - 1.into(), 1.into()));
+        assert_eq!(range(n.clone(), 0, -1, 1, &bounds), (0.into(), n.clone() - 1.into()));
+        assert_eq!(range(n.clone(), 1, i64::MAX, 1, &bounds), (1.into(), n - 1.into()));
+        assert_eq!(bounds.assumed().len(), 1);
+    }
+
+    #[test]
+    fn ranges_decide_how_a_slice_is_cut() {
+        let (n, mut bounds) = (Dim::symbol("N"), Bounds::default());
+        bounds.promise(tensor::Symbol::new("N"), tensor::Range { low: 0, high: Some(64) });
+        assert_eq!(range(n.clone(), 0, 64, 1, &bounds), (0.into(), n.clone()));
+        assert_eq!(range(n.clone(), 0, -1, 1, &bounds).1, (n.clone() - 1.into()).max(0.into()));
+        bounds.promise(tensor::Symbol::new("N"), tensor::Range { low: 64, high: None });
+        assert_eq!(range(n, 0, 64, 1, &bounds), (0.into(), 64.into()));
     }
 }

@@ -91,7 +91,7 @@ fn looped(
 ) -> Result<(Vec<ValueId>, ValueId), ImportError> {
     let last = dim_value(b, &(length.clone() - 1.into()), DType::I64)?;
     let outside: Vec<ValueId> = captured.iter().copied().chain([last]).collect();
-    let mut body = Builder::new("step");
+    let mut body = Builder::with_bounds("step", b.bounds().clone());
     body.set_loc(b.loc().clone());
     let scalar = tensor::TensorType::scalar;
     let trip = body.input("trip", scalar(DType::I64));

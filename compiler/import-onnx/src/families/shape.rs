@@ -183,20 +183,20 @@ fn transpose(cx: &mut Cx, inputs: Inputs) -> OpResult {
 fn expand(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (x, target) = (cx.input(inputs, 0)?, cx.input(inputs, 1)?);
     let target = cx.runtime_dims(target)?;
-    let shape = expanded(cx.b.shape(x), &target);
+    let shape = expanded(cx.b.shape(x), &target, cx.b.bounds());
     let Some(shape) = shape else {
         return bad(format!("{} does not broadcast to {target:?}", cx.b.ty(x)));
     };
     Ok(vec![cx.b.broadcast(x, shape)?])
 }
 
-fn expanded(from: &[Dim], target: &[Dim]) -> Option<Vec<Dim>> {
+fn expanded(from: &[Dim], target: &[Dim], bounds: &tensor::Bounds) -> Option<Vec<Dim>> {
     let rank = from.len().max(target.len());
     let at = |shape: &[Dim], axis: usize| {
         let own = (axis + shape.len()).checked_sub(rank);
         own.map_or(Dim::from(1), |own| shape[own].clone())
     };
-    (0..rank).map(|axis| tensor::broadcast_dims(&at(from, axis), &at(target, axis))).collect()
+    (0..rank).map(|axis| tensor::broadcast_dims(&at(from, axis), &at(target, axis), bounds)).collect()
 }
 
 fn tile(cx: &mut Cx, inputs: Inputs) -> OpResult {

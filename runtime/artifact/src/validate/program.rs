@@ -121,6 +121,9 @@ fn step(variant: &Variant, step: &Step) -> Check {
             integer(*input)?;
             ensure(!sizes.is_empty(), || "indices of no axis".into())
         }
+        Step::Expect { given, expected, .. } => {
+            ensure(dtype(*given) == dtype(*expected), || "tensors of two types are never the same".into())
+        }
         Step::Copy { from, to } => ensure(dtype(*from) == dtype(*to), || "a copy changes the type".into()),
         Step::Host { op, inputs, outputs, symbols, nodes } => {
             ensure(symbols.len() == op.sizes(), || format!("{} binds {} symbols", op.name(), symbols.len()))?;

@@ -2,6 +2,7 @@
 
 mod control;
 mod kernels;
+mod limits;
 mod remote;
 mod wrong;
 
@@ -31,6 +32,7 @@ fn artifact(program: Program, target: &str, kernels: Kernels, code: Vec<Bytes>, 
             numerics: "strict".into(),
             inputs: program.inputs.iter().map(signature).collect(),
             outputs: program.outputs.iter().map(signature).collect(),
+            ranges: vec![],
         },
         variants: vec![Variant { target: target.into(), kernels, program }],
         code,

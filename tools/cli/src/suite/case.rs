@@ -162,7 +162,7 @@ impl Case<'_> {
                 Err(other) => return Err(other.into()),
             };
             let artifact = driver::compile_imported(imported, start.elapsed(), &options)?.artifact;
-            let engine = Engine::from_artifact(Arc::new(artifact), &**device)?;
+            let engine = Engine::from_artifact_with(Arc::new(artifact), &**device, self.settings.limits)?;
             if depends {
                 return Ok(engine.run(&session::order(&engine, &set.inputs)?)?);
             }

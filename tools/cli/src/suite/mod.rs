@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) runner: Runner,
     /// Threads of a compile and of the host device.
     pub(crate) threads: NonZeroUsize,
+    /// Limits of each run.
+    pub(crate) limits: runtime::Limits,
 }
 
 /// What came of a case.

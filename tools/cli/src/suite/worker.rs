@@ -1,7 +1,6 @@
 //! The child process: runs the cases that its standard input names, one outcome a line on its standard output.
 
 use super::{Case, Outcome, Runner, Settings, Status, Task};
-use crate::args::CompileArgs;
 use crate::{Failure, output, reproducer, session};
 use std::io::BufRead;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,10 +10,7 @@ use std::time::Instant;
 pub(crate) fn serve(settings: &Settings) -> Result<(), Failure> {
     let device = match settings.runner {
         Runner::Evaluator => None,
-        Runner::Device(spec) => {
-            let compile = CompileArgs { dims: vec![], numerics: None, threads: Some(settings.threads), dump_dir: None };
-            Some(session::open_device(spec, &compile)?)
-        }
+        Runner::Device(spec) => Some(session::open_device(spec, Some(settings.threads))?),
     };
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|e| Failure::Input(e.to_string()))?;

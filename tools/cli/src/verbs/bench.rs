@@ -1,15 +1,14 @@
 //! `tenfold bench`: latency, throughput, compile time, memory and the kernels of a model or an artifact.
 
-use crate::args::{CompileArgs, DeviceArgs, InputArgs};
+use crate::args::RunArgs;
 use crate::session::{self, Session};
-use crate::verbs::compile::report_json;
+use crate::verbs::compile::{ranges_json, report_json};
 use crate::{Failure, output};
 use clap::Args;
 use runtime::{Profile, StepProfile};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The fewest runs that a median is taken of.
@@ -20,8 +19,8 @@ const ROWS: usize = 20;
 
 #[derive(Args, Debug)]
 pub(crate) struct Verb {
-    /// An ONNX model, compiled first, or an artifact. An artifact is code: run only what you trust
-    model: PathBuf,
+    #[command(flatten)]
+    run: RunArgs,
     /// Measure so many runs
     #[arg(long, value_name = "N")]
     runs: Option<NonZeroUsize>,
@@ -31,24 +30,20 @@ pub(crate) struct Verb {
     /// Print for a machine
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    inputs: InputArgs,
-    #[command(flatten)]
-    device: DeviceArgs,
-    #[command(flatten)]
-    compile: CompileArgs,
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     let duration = Duration::try_from_secs_f64(verb.duration);
     let duration = duration.map_err(|_| Failure::Usage(format!("--duration {} is no time", verb.duration)))?;
     // What is not given is made up: the time of most models does not depend on values.
-    let mut given = verb.inputs.clone();
-    given.random_inputs.get_or_insert(0);
-    let session = session::prepare(&verb.model, verb.device.device, &given, &verb.compile)?;
+    let mut args = verb.run.clone();
+    args.inputs.random_inputs.get_or_insert(0);
+    let session = session::prepare(&args)?;
+    let spinner = output::spinner("measuring");
     let times = measure(&session, verb.runs.map(NonZeroUsize::get), duration)?;
     let peak = peak_memory_mb();
     let (_, profile) = session.engine.profile(&session.inputs)?;
+    spinner.finish_and_clear();
     let kernels = kernels(&profile);
     if verb.json {
         output::line(to_json(&session, &times, peak, &profile, &kernels));
@@ -61,16 +56,16 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
 /// Times of runs in milliseconds, sorted, after one run and a tenth of the time to warm up.
 fn measure(session: &Session, runs: Option<usize>, duration: Duration) -> Result<Vec<f64>, Failure> {
     let warm_up = Instant::now();
-    session.engine.run(&session.inputs)?;
+    session.run()?;
     while warm_up.elapsed() < duration / 10 {
-        session.engine.run(&session.inputs)?;
+        session.run()?;
     }
     let mut times = vec![];
     let start = Instant::now();
     let is_enough = |n: usize| runs.map_or(n >= FEWEST && start.elapsed() >= duration, |runs| n >= runs);
     while !is_enough(times.len()) {
         let start = Instant::now();
-        session.engine.run(&session.inputs)?;
+        session.run()?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);
@@ -135,6 +130,7 @@ fn to_json(session: &Session, times: &[f64], peak: Option<f64>, profile: &Profil
         "throughput_per_s": 1e3 / median,
         "compile_ms": session.report.as_ref().map(|_| session.compile.as_secs_f64() * 1e3),
         "compile": session.report.as_ref().map(report_json),
+        "ranges": ranges_json(&session.engine.artifact().manifest),
         "load_ms": session.load.as_secs_f64() * 1e3,
         "peak_memory_mb": peak,
         "arena_bytes": profile.arena_bytes,

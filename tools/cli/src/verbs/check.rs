@@ -1,17 +1,25 @@
-//! `tenfold check`: every part of a model that is not supported, before any compile.
+//! `tenfold check`: every part of a model that is not supported on the asked targets, before any compile.
 
-use crate::args::CompileArgs;
+use crate::args::{CompileArgs, distinct, parse_target};
 use crate::{Failure, output};
 use clap::Args;
 use diag::{Diagnostic, Loc};
-use driver::{Error, Options};
+use driver::{Deadline, Error, Options, Target};
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::time::Duration;
+use tenfold_run::limits::parse_seconds;
 
 #[derive(Args, Debug)]
 pub(crate) struct Verb {
     /// An ONNX model
     model: PathBuf,
+    /// What to check the kernels for: host, nvptx:sm_75 ... Several are checked together
+    #[arg(long = "target", value_name = "TARGET", default_value = "host", value_parser = parse_target)]
+    targets: Vec<Target>,
+    /// Most time of the check, looked at between phases and kernels
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    timeout: Option<Duration>,
     /// Print for a machine
     #[arg(long)]
     json: bool,
@@ -20,23 +28,22 @@ pub(crate) struct Verb {
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
-    let options = verb.compile.options();
+    let mut options = Options { targets: distinct(&verb.targets), ..verb.compile.options() };
+    options.deadline = verb.timeout.map(Deadline::after);
+    options.observer = output::watch_compile();
     let diagnostics = match driver::check(&verb.model, &options) {
         Ok(diagnostics) => diagnostics,
         Err(Error::Model { diagnostics, .. }) => diagnostics,
         Err(other) => return Err(other.into()),
     };
-    let place = if diagnostics.is_empty() { kernels(verb, &options)? } else { None };
     if verb.json {
-        let all: Vec<Value> = diagnostics.iter().map(to_json).collect();
-        let lowering: Vec<Value> = place.iter().map(|text| json!({"code": "E1003", "message": text})).collect();
-        let problems = [all, lowering].concat();
-        output::line(json!({"supported": problems.is_empty(), "problems": problems}));
+        let problems: Vec<Value> = diagnostics.iter().map(to_json).collect();
+        let targets: Vec<String> = options.targets.iter().map(Target::name).collect();
+        output::line(json!({"supported": problems.is_empty(), "targets": targets, "problems": problems}));
     } else {
         diagnostics.iter().for_each(output::line);
-        place.iter().for_each(output::line);
     }
-    if diagnostics.is_empty() && place.is_none() {
+    if diagnostics.is_empty() {
         output::note("everything in this model is supported");
         return Ok(());
     }
@@ -52,27 +59,24 @@ fn failure(diagnostics: &[Diagnostic]) -> Failure {
     }
 }
 
-/// Whether everything has kernels on the host; the first thing that has none.
-fn kernels(verb: &Verb, options: &Options) -> Result<Option<String>, Failure> {
-    let start = driver::Start::Model(&verb.model);
-    match driver::phase_text(start, driver::Phase::Lower, graph::TextOptions::default(), options) {
-        Ok(_) => Ok(None),
-        Err(error @ Error::Lower { .. }) => Ok(Some(format!("error[E1003]: {error}"))),
-        Err(other) => Err(other.into()),
-    }
-}
-
 fn to_json(diagnostic: &Diagnostic) -> Value {
-    let node = match &diagnostic.loc {
-        Loc::Node(node) => json!({"index": node.index, "name": node.name, "op_type": node.op_type}),
-        _ => Value::Null,
-    };
+    let nodes = nodes(&diagnostic.loc);
     json!({
         "code": diagnostic.code.name(),
         "severity": if diagnostic.severity == diag::Severity::Error { "error" } else { "warning" },
         "message": diagnostic.message,
         "place": diagnostic.loc.to_string(),
-        "node": node,
+        "node": nodes.first(),
+        "nodes": nodes,
         "notes": diagnostic.notes,
     })
+}
+
+/// The nodes of the model that a place names; a kernel comes from several.
+fn nodes(loc: &Loc) -> Vec<Value> {
+    match loc {
+        Loc::Node(node) => vec![json!({"index": node.index, "name": node.name, "op_type": node.op_type})],
+        Loc::Fused(parts) => parts.iter().flat_map(nodes).collect(),
+        Loc::Unknown | Loc::File(_) | Loc::Text { .. } => vec![],
+    }
 }

@@ -1,25 +1,21 @@
 //! `tenfold compare`: the first value of a model that differs from a reference.
 
-use crate::args::{CompileArgs, DeviceArgs, InputArgs};
+use crate::args::RunArgs;
 use crate::compare::{Difference, Tolerance, Verdict, compare};
 use crate::data::{self, Tensors};
 use crate::{Failure, output, session};
 use clap::Args;
-use driver::Options;
 use graph::{Graph, ValueId};
 use import_onnx::Imported;
-use runtime::Engine;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 use tensor::Tensor;
 
 #[derive(Args, Debug)]
 pub(crate) struct Verb {
-    /// An ONNX model
-    model: PathBuf,
+    #[command(flatten)]
+    run: RunArgs,
     /// The reference: `evaluator`, or a file of values by their names in the model
     #[arg(long, value_name = "evaluator|FILE.npz")]
     against: PathBuf,
@@ -36,12 +32,6 @@ pub(crate) struct Verb {
     /// Print for a machine
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    inputs: InputArgs,
-    #[command(flatten)]
-    device: DeviceArgs,
-    #[command(flatten)]
-    compile: CompileArgs,
 }
 
 /// A value that is compared: its name, and the node that makes it.
@@ -51,22 +41,19 @@ struct Watched {
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
-    let (device, target) = session::open_device(verb.device.device, &verb.compile)?;
-    let frontend = driver::load_model(&verb.model)?;
-    let ports = frontend.inputs();
-    let (tensors, dims) = data::for_model(&ports, &verb.inputs, &verb.compile)?;
-    session::check_complete(&ports, &tensors)?;
-    let mut options = Options { targets: vec![target], ..verb.compile.options() };
-    session::specialise(&mut options, &ports, &tensors, &dims);
-    let mut imported = session::import_with(&frontend, &mut options, &tensors)?;
-    if verb.all_nodes {
-        expose(&mut imported.graph);
+    if session::is_artifact(&verb.run.model) {
+        let text = "an artifact has no nodes to compare; give the model that it was compiled from";
+        return Err(Failure::Usage(text.into()));
     }
-    let watched = watched(&imported.graph);
-    let wanted = reference(verb, &imported, &tensors)?;
-    let artifact = driver::compile_imported(imported, Duration::ZERO, &options)?.artifact;
-    let engine = Engine::from_artifact(Arc::new(artifact), &*device)?;
-    let got = engine.run(&session::order(&engine, &tensors)?)?;
+    let mut loaded = session::load(&verb.run)?;
+    if verb.all_nodes {
+        expose(&mut loaded.imported.graph);
+    }
+    let watched = watched(&loaded.imported.graph);
+    let spinner = output::spinner("computing the reference");
+    let wanted = reference(verb, &loaded.imported, &loaded.tensors)?;
+    spinner.finish_and_clear();
+    let got = loaded.compile()?.run()?;
     conclude(verb, &watched, &got, &wanted)
 }
 

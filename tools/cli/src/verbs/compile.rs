@@ -1,15 +1,16 @@
 //! `tenfold compile`: a model to an artifact, or to the printed form of a phase.
 
-use crate::args::{CompileArgs, DimValue, parse_phase, parse_target};
+use crate::args::{CompileArgs, distinct, parse_phase, parse_target};
 use crate::data::{self, Tensors};
 use crate::{Failure, output, session};
-use artifact::Signature;
+use artifact::{Manifest, Signature, SymbolRange};
 use clap::Args;
-use driver::{Compiled, Frontend, Options, Phase, Report, Start, Target};
+use driver::{Compiled, Deadline, Frontend, Options, Phase, Report, Start, Target};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tenfold_run::inputs::InputSpec;
+use tenfold_run::limits::parse_seconds;
 use tensor::DType;
 
 #[derive(Args, Debug)]
@@ -34,6 +35,10 @@ pub(crate) struct Verb {
     /// Tell how long each phase took
     #[arg(long)]
     time: bool,
+    /// Most time of the compile. It is looked at between phases, between kernels that are lowered, and between those that
+    /// are emitted; a step under way is not interrupted
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    timeout: Option<Duration>,
     /// Print the report for a machine
     #[arg(long)]
     json: bool,
@@ -42,8 +47,9 @@ pub(crate) struct Verb {
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
-    note_ranges(&verb.compile);
     let mut options = Options { targets: distinct(&verb.targets), ..verb.compile.options() };
+    options.deadline = verb.timeout.map(Deadline::after);
+    options.observer = output::watch_compile();
     if let Some(to) = verb.to.filter(|to| *to != Phase::Pack) {
         options.freeze = frozen(verb, None)?;
         let start = verb.from.map_or(Start::Model(&verb.model), |from| Start::Graph(&verb.model, from));
@@ -51,10 +57,11 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
         return write_text(&verb.output, &text);
     }
     let compiled = compile(verb, options)?;
+    let ranges = ranges_json(&compiled.artifact.manifest);
     let bytes = compiled.artifact.write(&verb.output).map_err(|e| Failure::Input(e.to_string()))?;
     let report = compiled.report;
     if verb.json {
-        output::line(to_json(&report, bytes));
+        output::line(to_json(&report, ranges, bytes));
         return Ok(());
     }
     output::note(summary(&report, &verb.output, bytes));
@@ -67,7 +74,6 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
 }
 
 fn compile(verb: &Verb, mut options: Options) -> Result<Compiled, Failure> {
-    let spinner = output::spinner("compiling");
     let compiled = match verb.from.filter(|from| *from != Phase::Import) {
         Some(from) => driver::compile_graph_file(&verb.model, from, &options)?,
         None => {
@@ -76,19 +82,7 @@ fn compile(verb: &Verb, mut options: Options) -> Result<Compiled, Failure> {
             session::compile_with(&frontend, options, &Tensors::new())?
         }
     };
-    spinner.finish_and_clear();
     Ok(compiled)
-}
-
-/// Targets in their order, each once.
-fn distinct(targets: &[Target]) -> Vec<Target> {
-    let mut distinct: Vec<Target> = vec![];
-    for target in targets {
-        if !distinct.contains(target) {
-            distinct.push(target.clone());
-        }
-    }
-    distinct
 }
 
 fn frozen(verb: &Verb, frontend: Option<&Frontend>) -> Result<Tensors, Failure> {
@@ -106,15 +100,6 @@ fn frozen(verb: &Verb, frontend: Option<&Frontend>) -> Result<Tensors, Failure> 
     };
     let signatures: Vec<Signature> = ports.into_iter().map(signature).collect();
     data::from_files(&signatures, &verb.freeze)
-}
-
-/// Artifacts keep symbols without bounds, so a range only says that the dimension stays a symbol.
-pub(crate) fn note_ranges(compile: &CompileArgs) {
-    for dim in &compile.dims {
-        if let DimValue::Range(from, to) = dim.value {
-            output::note(format!("note: `{}` stays a symbol; runs do not check that it is in {from}..{to}", dim.name));
-        }
-    }
 }
 
 fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
@@ -157,8 +142,19 @@ pub(crate) fn report_json(report: &Report) -> Value {
     })
 }
 
-fn to_json(report: &Report, bytes: u64) -> Value {
+/// The ranges of symbols that runs of an artifact check.
+pub(crate) fn ranges_json(manifest: &Manifest) -> Value {
+    let range = |found: &SymbolRange| {
+        json!({
+            "dim": found.name, "symbol": found.symbol, "low": found.low, "high": found.high, "assumed": found.is_assumed,
+        })
+    };
+    manifest.ranges.iter().map(range).collect()
+}
+
+fn to_json(report: &Report, ranges: Value, bytes: u64) -> Value {
     let mut value = report_json(report);
+    value["ranges"] = ranges;
     value["artifact_bytes"] = bytes.into();
     value
 }

@@ -1,7 +1,7 @@
 //! `tenfold dump`: the printed form of what a phase makes.
 
 use crate::args::{CompileArgs, parse_phase, parse_target};
-use crate::{Failure, output};
+use crate::{Failure, output, session};
 use clap::Args;
 use driver::{Options, Phase, Start, Target};
 use graph::TextOptions;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 pub(crate) struct Verb {
-    /// An ONNX model, or with --from the printed graph that this phase takes
+    /// An ONNX model, with --from the printed graph that this phase takes, or with --to pack an artifact
     model: PathBuf,
     /// Print what this phase makes: import, canonicalize, optimize, schedule, lower, emit or pack
     #[arg(long, value_name = "PHASE", value_parser = parse_phase)]
@@ -31,7 +31,11 @@ pub(crate) struct Verb {
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
-    let options = Options { targets: verb.targets.clone(), ..verb.compile.options() };
+    if verb.from.is_none() && session::is_artifact(&verb.model) {
+        return artifact(verb);
+    }
+    let observer = output::watch_compile();
+    let options = Options { targets: verb.targets.clone(), observer, ..verb.compile.options() };
     let mut text = TextOptions { locs: verb.locs, ..TextOptions::default() };
     if verb.constants {
         text.max_elements = usize::MAX;
@@ -42,5 +46,15 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     };
     let printed = driver::phase_text(start, verb.to, text, &options)?;
     output::line(printed.trim_end());
+    Ok(())
+}
+
+fn artifact(verb: &Verb) -> Result<(), Failure> {
+    if verb.to != Phase::Pack {
+        return Err(Failure::Usage("of an artifact only `--to pack` can be printed".into()));
+    }
+    let artifact = artifact::Artifact::open(&verb.model);
+    let artifact = artifact.map_err(|e| Failure::Input(format!("`{}`: {e}", verb.model.display())))?;
+    output::line(driver::artifact_text(&artifact).trim_end());
     Ok(())
 }

@@ -57,7 +57,7 @@ fn text(code: Code) -> (&'static str, &'static str) {
         ),
         Code::Limit => (
             "a limit of size, time or depth is passed",
-            "Models that a real exporter writes stay below all limits; a hostile or broken file does not.",
+            "Models that a real exporter writes stay below all limits of the compiler; a hostile or broken file does not. The limits that a user sets (--memory-limit, --timeout) end in the same exit code 7.",
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! `tenfold run`: a model or an artifact on given or made-up inputs.
 
-use crate::args::{CompileArgs, DeviceArgs, InputArgs};
-use crate::verbs::compile::report_json;
+use crate::args::RunArgs;
+use crate::verbs::compile::{ranges_json, report_json};
 use crate::{Failure, output, session};
 use clap::Args;
 use serde_json::json;
@@ -12,27 +12,20 @@ use tensor::Tensor;
 
 #[derive(Args, Debug)]
 pub(crate) struct Verb {
-    /// An ONNX model, compiled first, or an artifact. An artifact is code: run only what you trust
-    model: PathBuf,
+    #[command(flatten)]
+    run: RunArgs,
     /// Write the outputs to this file
     #[arg(long, value_name = "FILE.npz")]
     outputs: Option<PathBuf>,
     /// Print for a machine
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    inputs: InputArgs,
-    #[command(flatten)]
-    device: DeviceArgs,
-    #[command(flatten)]
-    compile: CompileArgs,
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
-    super::compile::note_ranges(&verb.compile);
-    let session = session::prepare(&verb.model, verb.device.device, &verb.inputs, &verb.compile)?;
+    let session = session::prepare(&verb.run)?;
     let start = Instant::now();
-    let results = session.engine.run(&session.inputs)?;
+    let results = session.run()?;
     let time = start.elapsed();
     let names = session.engine.outputs().iter().map(|port| port.name.as_str());
     let named: Vec<(&str, &Tensor)> = names.zip(&results).collect();
@@ -47,6 +40,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
             "target": session.engine.target(),
             "device": session.engine.device(),
             "compile": session.report.as_ref().map(report_json),
+            "ranges": ranges_json(&session.engine.artifact().manifest),
             "load_ms": millis(session.load),
             "run_ms": millis(time),
             "outputs": named.iter().map(|(name, tensor)| outputs::to_json(name, tensor)).collect::<Vec<_>>(),

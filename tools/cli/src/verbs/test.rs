@@ -3,10 +3,12 @@
 use crate::suite::{self, Outcome, Pool, Runner, Settings, Status};
 use crate::{Failure, output};
 use clap::Args;
+use runtime::Limits;
 use serde_json::json;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
+use tenfold_run::limits::parse_size;
 
 #[derive(Args, Debug)]
 pub(crate) struct Verb {
@@ -28,13 +30,21 @@ pub(crate) struct Verb {
     /// A case may take so many seconds
     #[arg(long, value_name = "SECONDS", default_value = "60")]
     limit: u64,
+    /// Most memory of a run, such as 512MiB: weights, arena, outputs, and buffers that data sizes. A case that needs more
+    /// fails
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    memory_limit: Option<usize>,
     /// Run the cases that standard input names (for the program itself)
     #[arg(long, hide = true)]
     pub(crate) worker: bool,
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
-    let settings = Settings { runner: verb.device, threads: verb.threads };
+    let limits = Limits { memory: verb.memory_limit, time: None };
+    if verb.device == Runner::Evaluator && verb.memory_limit.is_some() {
+        return Err(Failure::Usage("the evaluator plans no memory, so --memory-limit needs another device".into()));
+    }
+    let settings = Settings { runner: verb.device, threads: verb.threads, limits };
     if verb.worker {
         return suite::serve(&settings);
     }
@@ -57,7 +67,11 @@ fn child_arguments(verb: &Verb) -> Vec<String> {
         Runner::Device(tenfold_run::DeviceSpec::Cuda(ordinal)) => format!("cuda:{ordinal}"),
     };
     let threads = verb.threads.to_string();
-    ["test", "--worker", "--device", &device, "--threads", &threads].map(String::from).to_vec()
+    let mut arguments = ["test", "--worker", "--device", &device, "--threads", &threads].map(String::from).to_vec();
+    if let Some(limit) = verb.memory_limit {
+        arguments.extend(["--memory-limit".to_string(), limit.to_string()]);
+    }
+    arguments
 }
 
 fn conclude(verb: &Verb, outcomes: &[Outcome]) -> Result<(), Failure> {

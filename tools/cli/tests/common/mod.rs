@@ -1,6 +1,8 @@
 //! Calling the binary, for all tests of it.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
+pub mod onnx;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
