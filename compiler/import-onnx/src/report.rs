@@ -43,12 +43,19 @@ pub(crate) fn ways_out(needs: &Needs) -> Vec<String> {
     notes
 }
 
+/// What helps against every operator and attribute that is not supported.
+const WAY_OUT: &str =
+    "replace it before the export, or let the exporter decompose it; `tenfold ops` lists what is supported";
+
 /// Reports a node's error, with `facts` such as the types of its operands.
 pub(crate) fn report(env: &mut Env, loc: Loc, error: ImportError, facts: &[String]) {
     let mut notes = facts.to_vec();
     let (code, message) = match error {
         ImportError::Reported => return,
-        ImportError::Unsupported(reason) => (Code::Unsupported, reason),
+        ImportError::Unsupported(reason) => {
+            notes.push(WAY_OUT.into());
+            (Code::Unsupported, reason)
+        }
         ImportError::Limit(reason) => (Code::Limit, reason),
         ImportError::Bad(reason) => (Code::BadGraph, reason),
         ImportError::Type(error) => (Code::Type, error.to_string()),
