@@ -126,8 +126,8 @@ fn a_bug_names_its_reproducer() {
 fn limits_say_what_is_needed_and_what_is_allowed() {
     let folder = prepared();
     let text = |arguments: &[&str]| String::from_utf8_lossy(&run(folder.path(), arguments).stderr).into_owned();
-    let memory = text(&["run", "m.tenfold", "--random-inputs", "1", "--memory-limit", "50000"]);
-    assert!(memory.contains("error: the run needs ") && memory.contains("more than the limit of 48.8 KiB"), "{memory}");
+    let memory = text(&["run", "m.tenfold", "--random-inputs", "1", "--memory-limit", "20000"]);
+    assert!(memory.contains("error: the run needs ") && memory.contains("more than the limit of 19.5 KiB"), "{memory}");
     let time = text(&["compile", "m.onnx", "-o", "o.tenfold", "--timeout", "0"]);
     assert!(time.contains("error: the compile took longer than its limit of 0 s (phase `import`)"), "{time}");
     // What fits runs as ever.
