@@ -21,17 +21,26 @@ pub fn check(path: &Path, options: &Options) -> Result<Vec<Diagnostic>, Error> {
             let facts = Facts::of(&imported);
             kernels(imported.graph, &facts, options)
         }
-        Err(Failed { error: Error::Model { mut diagnostics, .. }, partial }) => {
-            // A model that contradicts itself may lead to kernels that nobody wrote.
-            let is_lacking = |d: &Diagnostic| matches!(d.code, Code::Unsupported | Code::NeedsConstant);
-            let only_lacking = diagnostics.iter().filter(|d| d.severity == Severity::Error).all(is_lacking);
-            if let Some(graph) = partial.filter(|_| only_lacking) {
-                diagnostics.extend(kernels(graph, &Facts::default(), options)?);
-            }
-            Ok(diagnostics)
-        }
-        Err(Failed { error, .. }) => Err(error),
+        Err(failed) => match *failed {
+            Failed { error: Error::Model { diagnostics, .. }, partial } => beside(diagnostics, partial, options),
+            Failed { error, .. } => Err(error),
+        },
     }
+}
+
+/// Faults of the import, and those of the kernels beside them.
+fn beside(
+    mut diagnostics: Vec<Diagnostic>,
+    partial: Option<Box<Graph>>,
+    options: &Options,
+) -> Result<Vec<Diagnostic>, Error> {
+    // A model that contradicts itself may lead to kernels that nobody wrote.
+    let is_lacking = |d: &Diagnostic| matches!(d.code, Code::Unsupported | Code::NeedsConstant);
+    let only_lacking = diagnostics.iter().filter(|d| d.severity == Severity::Error).all(is_lacking);
+    if let Some(graph) = partial.filter(|_| only_lacking) {
+        diagnostics.extend(kernels(*graph, &Facts::default(), options)?);
+    }
+    Ok(diagnostics)
 }
 
 /// The kernels of a graph that cannot be written.

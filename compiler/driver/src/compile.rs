@@ -66,16 +66,16 @@ pub fn import_model(frontend: &Frontend, options: &Options) -> Result<Imported, 
 /// Why a model could not be imported, with the parts that could.
 pub(crate) struct Failed {
     pub(crate) error: Error,
-    pub(crate) partial: Option<Graph>,
+    pub(crate) partial: Option<Box<Graph>>,
 }
 
-impl From<Error> for Failed {
+impl From<Error> for Box<Failed> {
     fn from(error: Error) -> Self {
-        Failed { error, partial: None }
+        Box::new(Failed { error, partial: None })
     }
 }
 
-pub(crate) fn import(frontend: &Frontend, options: &Options) -> Result<Imported, Failed> {
+pub(crate) fn import(frontend: &Frontend, options: &Options) -> Result<Imported, Box<Failed>> {
     options.enter(Phase::Import)?;
     frontend.check_dims(options)?;
     let import = import_onnx::Options {
@@ -87,7 +87,7 @@ pub(crate) fn import(frontend: &Frontend, options: &Options) -> Result<Imported,
     let mut sink = Sink::new();
     let external: Option<&dyn ExternalData> = Some(&frontend.beside);
     import_onnx::import(&frontend.model, &import, external, &mut sink)
-        .map_err(|failed| Failed { error: model_error(&sink, failed.needs), partial: failed.partial })
+        .map_err(|failed| Box::new(Failed { error: model_error(&sink, failed.needs), partial: failed.partial }))
 }
 
 /// Compiles a model file.

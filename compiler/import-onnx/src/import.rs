@@ -56,7 +56,7 @@ pub struct Failed {
     /// What could be given for a second try, if errors ask for constants.
     pub needs: Needs,
     /// The nodes that could be imported, with every result that no other uses as an output; where it came so far.
-    pub partial: Option<Graph>,
+    pub partial: Option<Box<Graph>>,
 }
 
 impl From<Failed> for Reported {
@@ -91,7 +91,7 @@ pub fn import(
         assume_not_empty(&mut env.bounds, dim);
     }
     let imported = import_model(model, &mut env);
-    let (needs, partial) = (std::mem::take(&mut env.needs), env.partial.take());
+    let (needs, partial) = (std::mem::take(&mut env.needs), env.partial.take().map(Box::new));
     let checked = match (imported, sink.check()) {
         (Ok(imported), Ok(())) => Ok(imported),
         (Err(reported), _) | (_, Err(reported)) => Err(reported),
