@@ -5,7 +5,6 @@ use driver::Options;
 use graph::Graph;
 use import_onnx::Imported;
 use runtime::{Engine, Host};
-use std::collections::BTreeMap;
 use std::time::Duration;
 use tensor::Tensor;
 
@@ -14,13 +13,7 @@ fn read(text: &str) -> Graph {
 }
 
 fn compile(graph: &Graph) -> Result<Engine, driver::Error> {
-    let imported = Imported {
-        graph: graph.clone(),
-        metadata: BTreeMap::new(),
-        opsets: BTreeMap::new(),
-        frozen: BTreeMap::new(),
-        dim_names: BTreeMap::new(),
-    };
+    let imported = Imported { graph: graph.clone(), ..Imported::default() };
     let compiled = driver::compile_imported(imported, Duration::ZERO, &Options::default())?;
     Ok(Engine::from_artifact(compiled.artifact.into(), &Host::new(None)).unwrap())
 }
