@@ -293,6 +293,42 @@ fn slices_walk_backwards_and_pads_reflect() {
     });
 }
 
+/// What follows a product tile by tile, and reaches its operands by other axes than the result's.
+#[test]
+fn views_behind_a_product() {
+    let masked = |b: &mut Builder, x: &[ValueId], mask: ValueId| -> Built {
+        let scores = b.emit(dot(&[0, 1], &[0, 1], 3, 3), &[x[0], x[1]])?;
+        let mask = b.broadcast(mask, b.shape(scores).to_vec())?;
+        b.add(scores, mask)
+    };
+    for n in [2, 5, 40] {
+        check(&[&[1, 2, n, 8], &[1, 2, n, 8], &[n, n]], |b, x| {
+            let mask = b.reshape(x[2], vec![1.into(), 1.into(), n.into(), n.into()])?;
+            masked(b, x, mask)
+        });
+        check(&[&[1, 2, n, 8], &[1, 2, n, 8], &[n, n]], |b, x| {
+            let mask = b.transpose(x[2], vec![1, 0])?;
+            masked(b, x, mask)
+        });
+        check(&[&[1, 2, n, 8], &[1, 2, n, 8], &[1, 2 * n]], |b, x| {
+            let slice = Slice { starts: vec![0.into(), n.into()], sizes: vec![1.into(), n.into()], steps: vec![1, 1] };
+            let mask = b.emit(slice, &[x[2]])?;
+            masked(b, x, mask)
+        });
+    }
+}
+
+#[test]
+fn bits_are_read_as_another_type() {
+    check(&[&[3, 21]], |b, x| {
+        let bits = b.emit(ops::Bitcast { to: DType::I32 }, &[x[0]])?;
+        let mask = b.constant(Tensor::from_vec(vec![], vec![i32::MAX]))?;
+        let mask = b.broadcast(mask, b.shape(bits).to_vec())?;
+        let bits = b.emit(ops::Binary { kind: BinaryKind::And }, &[bits, mask])?;
+        b.emit(ops::Bitcast { to: DType::F32 }, &[bits])
+    });
+}
+
 #[test]
 fn a_shape_that_does_not_fit_is_an_error_of_the_run() {
     let (n, m) = (Dim::symbol("N"), Dim::symbol("M"));

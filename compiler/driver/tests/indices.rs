@@ -257,17 +257,23 @@ fn constants_in_a_branch_are_judged_where_it_is_taken() {
 fn what_is_proven_is_not_looked_at() {
     let zero = "%zero = constant {value = i64[] [0]} %z = broadcast %zero {shape = [3]}";
     let last = "%last = dims {values = [N-1]} %l0 = reshape %last {shape = []} %l = broadcast %l0 {shape = [3]}";
+    let four = "%f0 = constant {value = i64[] [4]} %f = broadcast %f0 {shape = [3]}";
+    let twice =
+        "%a = gather %y, %p {axis = 0} %e = gather %y, %p {axis = 0} %j = iota {dtype = i64, shape = [3,N], axis = 1}";
     let size = "%size = dims {values = [N]} %s0 = reshape %size {shape = []} %s = broadcast %s0 {shape = [3]}";
     for (indices, expected) in [
         ("%j = arg-reduce %y {kind = max, axis = 1, last = false}".to_string(), (0, 0)),
         ("%v, %j = topk %x {axis = 0, k = 2, largest = true}".to_string(), (0, 0)),
         ("%j = iota {dtype = i64, shape = [3,N], axis = 1}".to_string(), (0, 0)),
         ("%n = nonzero %x {count = C} %j = reshape %n {shape = [C]}".to_string(), (0, 0)),
-        (format!("{size} %j = mod %i, %s"), (0, 0)),
+        (format!("{size} %j = mod %i, %s"), (0, 1)),
         // Clamped to -1 where the axis is empty, which is checked.
         (format!("{zero} {last} %m = max %i, %z %j = min %m, %l"), (0, 1)),
         // From the end, as exporters write it; only for what is known to be at least `-N`.
-        (format!("{zero} {size} %k = rem %i, %s %n = lt %k, %z %w = add %k, %s %j = select %n, %w, %k"), (0, 0)),
+        (
+            format!("{zero} {four} %k = rem %i, %f %n = lt %k, %z %w = add %k, %f %p = select %n, %w, %k {twice}"),
+            (0, 0),
+        ),
         (format!("{zero} {size} %n = lt %i, %z %w = add %i, %s %j = select %n, %w, %i"), (1, 0)),
         // One end alone is no proof.
         (format!("{last} %j = min %i, %l"), (1, 0)),

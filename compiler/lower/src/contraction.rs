@@ -14,7 +14,7 @@ use crate::tile::{Tile, ceil_div};
 use graph::{Node, ValueId};
 use kernels::text::{Val, Writer};
 use ops::{Conv, Dot, Op};
-use schedule::{Groups, broadcast_strides, strided};
+use schedule::{Class, Groups, broadcast_strides, class, strided};
 use tensor::{DType, Dim};
 
 /// A panel block of `B` should take no more than this of the second cache.
@@ -112,7 +112,9 @@ impl Contraction {
             && cx.region.members.iter().map(|idx| &cx.graph.nodes[*idx]).all(|member| {
                 let leaves = member.inputs.iter().filter(|v| cx.member(**v).is_none());
                 let before = is_before(cx, member, node);
-                before || member.outputs == node.outputs || leaves.into_iter().all(fits)
+                let stays =
+                    matches!(class(cx.graph, member), Class::Elementwise) || matches!(member.op, Op::Broadcast(_));
+                before || member.outputs == node.outputs || (stays && leaves.into_iter().all(fits))
             })
     }
 

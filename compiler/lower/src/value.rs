@@ -28,7 +28,7 @@ impl Cx<'_> {
 
     fn node(&self, w: &mut Writer, s: &mut Scope, node: &Node, idx: &[Idx]) -> Val {
         match &node.op {
-            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::Cast(_) => {
+            Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::Cast(_) | Op::Bitcast(_) => {
                 let operands: Vec<Val> = node.inputs.iter().map(|v| self.value(w, s, *v, idx)).collect();
                 self.elementwise(w, node, &operands)
             }

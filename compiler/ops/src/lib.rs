@@ -21,6 +21,7 @@ mod op;
 
 mod arg_reduce;
 mod bind;
+mod bitcast;
 mod broadcast;
 mod cast;
 mod concat;
@@ -56,6 +57,7 @@ pub use op::{Op, OpSpec};
 
 pub use arg_reduce::{ArgKind, ArgReduce};
 pub use bind::Bind;
+pub use bitcast::Bitcast;
 pub use broadcast::Broadcast;
 pub use cast::Cast;
 pub use concat::Concat;

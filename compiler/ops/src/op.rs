@@ -61,7 +61,7 @@ macro_rules! op_set {
 
 op_set! {
     Constant, Dims, Bind, Iota,
-    Unary, Binary, Compare, Select, Cast,
+    Unary, Binary, Compare, Select, Cast, Bitcast,
     Reshape, Transpose, Broadcast, Slice, Pad, Concat,
     Gather, GatherElements, GatherNd, ScatterElements, ScatterNd,
     Reduce, ArgReduce, Cumulative,

@@ -54,6 +54,8 @@ fn elementwise() {
     breaks("C1", Select {}, &["f32[2]", "f32[2]", "f32[2]"]);
     breaks("C1", Select {}, &["bool[3]", "f32[2]", "f32[2]"]);
     breaks("C1", Cast { to: DType::F32, saturate: true }, &[]);
+    breaks("C1", Bitcast { to: DType::F32 }, &["i64[2]"]);
+    breaks("C1", Bitcast { to: DType::Bool }, &["u8[2]"]);
 }
 
 #[test]

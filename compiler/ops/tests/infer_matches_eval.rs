@@ -93,6 +93,11 @@ fn sample(family: &str, dice: &mut Dice) -> Option<(Op, Vec<Tensor>)> {
             let to = d.dtype(|_| true);
             (Cast { to, saturate: d.flag() }.into(), vec![d.tensor(any, &shape)])
         }
+        "bitcast" => {
+            let from = d.dtype(|t| t != DType::Bool);
+            let to = d.dtype(|t| t != DType::Bool && t.bits() == from.bits());
+            (Bitcast { to }.into(), vec![d.tensor(from, &shape)])
+        }
         "reshape" => {
             let mut to = shape.clone();
             to.reverse();

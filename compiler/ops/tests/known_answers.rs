@@ -178,6 +178,31 @@ fn compare_select_cast() {
         let y = Op::from(Cast { to, saturate }).eval(&[f(&[1], &[1e9])]).unwrap();
         assert_eq!(y[0].bytes()[0], code, "{to} {saturate}");
     }
+    // NaN where there is none.
+    let y = Op::from(cast(DType::F4E2M1)).eval(&[f(&[2], &[f32::NAN, -f32::INFINITY])]).unwrap();
+    assert_eq!(y[0].bytes()[..], [0x8, 0xf]);
+}
+
+/// Zero, NaN, infinity, too large, too small, and halves: the two columns of the standard's table, to the nearest power.
+#[test]
+fn powers_of_two() {
+    let x = f(&[8], &[0.0, f32::NAN, f32::INFINITY, f32::MAX, 1e-45, 1.0, -1.5, 2.75]);
+    for (saturate, codes) in
+        [(true, [0, 255, 254, 254, 0, 127, 128, 128]), (false, [255, 255, 255, 255, 255, 127, 128, 128])]
+    {
+        let y = Op::from(Cast { to: DType::F8E8M0, saturate }).eval(std::slice::from_ref(&x)).unwrap();
+        assert_eq!(y[0].bytes()[..], codes, "{saturate}");
+    }
+}
+
+#[test]
+fn bits_are_kept() {
+    let ones = Tensor::from_vec(vec![2], vec![0x3f80_0000i32, -0x4080_0000]);
+    check(Bitcast { to: DType::F32 }, &[ones.clone()], &[f(&[2], &[1.0, -1.0])]);
+    check(Bitcast { to: DType::I32 }, &[f(&[2], &[1.0, -1.0])], &[ones]);
+    let nibbles = |dtype, bytes: &[u8]| Tensor::from_bytes(dtype, vec![2], bytes.to_vec().into()).unwrap();
+    check(Bitcast { to: DType::I4 }, &[nibbles(DType::U4, &[7, 9])], &[nibbles(DType::I4, &[7, 0xf9])]);
+    check(Bitcast { to: DType::U4 }, &[nibbles(DType::I4, &[7, 0xf9])], &[nibbles(DType::U4, &[7, 9])]);
 }
 
 #[test]

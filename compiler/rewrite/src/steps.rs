@@ -25,7 +25,7 @@ fn is_step(op: &Op) -> bool {
     use UnaryKind::{Ceil, Floor, Round, Sign, Trunc};
     match op {
         Op::Unary(op) => matches!(op.kind, Floor | Ceil | Round | Trunc | Sign),
-        Op::Compare(_) => true,
+        Op::Compare(_) | Op::Bitcast(_) => true,
         Op::Cast(op) => op.to.is_int() || op.to == DType::Bool || op.to.is_tiny_float(),
         _ => false,
     }

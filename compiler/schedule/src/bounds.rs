@@ -260,12 +260,16 @@ impl<'a> Bounds<'a> {
                 self.single(b, depth).is_some_and(|by| keeps(a, &limit.shifted(by)))
                     || self.single(a, depth).is_some_and(|total| keeps(b, &limit.mirrored(total)))
             }
+            // By 0 the remainder is 0. Where the divisor may be, `-1` as the lower bound asks for an axis that is not empty.
             (BinaryKind::Mod, _) if dtype.is_int() => {
                 let divisor = self.single(b, depth).filter(|d| self.is_sure(d));
-                divisor.is_some_and(|d| self.within(limit, 0.into(), d - 1.into()))
+                divisor.is_some_and(|d| {
+                    let low = if self.is_sure(&(d.clone() - 1.into())) { 0 } else { -1 };
+                    self.within(limit, low.into(), d - 1.into())
+                })
             }
             (BinaryKind::Rem, _) if dtype.is_int() => {
-                let divisor = self.single(b, depth).filter(|d| self.is_sure(d));
+                let divisor = self.single(b, depth).filter(|d| self.is_sure(&(d.clone() - 1.into())));
                 divisor.is_some_and(|d| self.within(limit, Dim::from(1) - d.clone(), d - 1.into()))
             }
             _ => false,

@@ -30,7 +30,9 @@ pub enum Class {
 /// The class of a node.
 pub fn class(graph: &Graph, node: &Node) -> Class {
     match &node.op {
-        Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::Cast(_) => Class::Elementwise,
+        Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::Cast(_) | Op::Bitcast(_) => {
+            Class::Elementwise
+        }
         Op::Reshape(_) if is_unit_reshape(graph, node) => Class::Movement,
         Op::Reshape(_) => Class::Alias,
         Op::Broadcast(_) | Op::Transpose(_) | Op::Slice(_) | Op::Pad(_) | Op::Iota(_) => Class::Movement,
@@ -60,7 +62,7 @@ pub(crate) fn is_cheap(op: &Op) -> bool {
             op.kind,
             BinaryKind::Pow | BinaryKind::Mod | BinaryKind::Rem | BinaryKind::Atan2 | BinaryKind::Div
         ),
-        Op::Compare(_) | Op::Select(_) | Op::Cast(_) => true,
+        Op::Compare(_) | Op::Select(_) | Op::Cast(_) | Op::Bitcast(_) => true,
         Op::Broadcast(_) | Op::Transpose(_) | Op::Slice(_) | Op::Iota(_) | Op::Reshape(_) => true,
         _ => false,
     }

@@ -147,6 +147,13 @@ fn may_join(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> bo
     if matches!(graph.nodes[kernel.root].op, Op::Reshape(_)) {
         return false;
     }
+    // What follows a contraction is computed at the result's own index, which only a broadcast of memory leaves as it is.
+    if class(graph, node) == Class::Movement
+        && !matches!(node.op, Op::Broadcast(_))
+        && follows_tiles(graph, kernel, &inside)
+    {
+        return false;
+    }
     match class(graph, node) {
         Class::Anchor => may_anchor(graph, kernel, idx, &inside),
         Class::Elementwise | Class::Movement => inside
@@ -154,6 +161,14 @@ fn may_join(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> bo
             .all(|reader| may_feed(graph, node, *reader) && (!kernel.reread.contains(reader) || is_view(graph, node))),
         _ => false,
     }
+}
+
+/// Whether one of these members is behind a contraction or convolution, which are computed tile by tile.
+fn follows_tiles(graph: &Graph, kernel: &Kernel, members: &[usize]) -> bool {
+    let is_tiled = |anchor: usize| matches!(graph.nodes[anchor].op, Op::Dot(_) | Op::Conv(_));
+    kernel
+        .anchor
+        .is_some_and(|anchor| is_tiled(anchor) && members.iter().any(|m| *m != anchor && !kernel.reread.contains(m)))
 }
 
 /// Whether a kernel may take this node as its anchor: it has none, and each result element needs it once.

@@ -23,7 +23,7 @@ pub(crate) fn signature(family: &str) -> Option<Signature> {
     use Values::{Fixed, Open};
     let operands = match family {
         "constant" | "dims" | "iota" | "random" => Fixed(&[]),
-        "bind" | "unary" | "cast" | "reshape" | "transpose" | "broadcast" | "slice" | "reduce" | "arg-reduce"
+        "bind" | "unary" | "cast" | "bitcast" | "reshape" | "transpose" | "broadcast" | "slice" | "reduce" | "arg-reduce"
         | "cumulative" | "pool" | "pool-arg-max" | "topk" | "nonzero" | "unique" => Fixed(&["x"]),
         "binary" | "compare" => Fixed(&["a", "b"]),
         "dot" => Fixed(&["x", "y"]),

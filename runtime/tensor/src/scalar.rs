@@ -156,7 +156,7 @@ pub(crate) fn decode_tiny(dtype: DType, code: u8) -> f64 {
 /// finite value or the format's infinity or NaN.
 pub(crate) fn encode_tiny(dtype: DType, v: f64, saturate: bool) -> u8 {
     if dtype == DType::F8E8M0 {
-        return encode_e8m0(v);
+        return encode_e8m0(v, saturate);
     }
     let format = tiny_format(dtype);
     let sign_bit = 1u8 << (format.mantissa + format.exponent);
@@ -169,7 +169,8 @@ pub(crate) fn encode_tiny(dtype: DType, v: f64, saturate: bool) -> u8 {
         _ => 0x80,
     };
     if v.is_nan() {
-        return if dtype == DType::F4E2M1 { 0x07 } else { nan };
+        // The standard leaves open what becomes of NaN where there is none; its cases have negative zero.
+        return if dtype == DType::F4E2M1 { sign_bit } else { nan };
     }
     let max_code = (0..sign_bit).rev().find(|c| decode_tiny(dtype, *c) == format.max).unwrap_or(sign_bit - 1);
     let step_at = |x: f64| (x.abs().log2().floor() as i32).max(1 - format.bias) - format.mantissa as i32;
@@ -194,18 +195,20 @@ pub(crate) fn encode_tiny(dtype: DType, v: f64, saturate: bool) -> u8 {
     code | sign
 }
 
-fn encode_e8m0(v: f64) -> u8 {
-    if v.is_nan() {
-        return 0xff;
+/// The nearer power of two; halfway goes up. Saturating, what is out of range becomes the last power on its side; otherwise NaN.
+fn encode_e8m0(v: f64, saturate: bool) -> u8 {
+    const NAN: u8 = 0xff;
+    let magnitude = v.abs();
+    let (least, most) = ((-127f64).exp2(), 127f64.exp2());
+    if v.is_nan() || (!saturate && !(least..=most).contains(&magnitude)) {
+        return NAN;
     }
-    let exponent = v.abs().log2();
-    let rounded = if exponent.is_finite() {
-        let low = exponent.floor();
-        // Halfway between two powers of two the significand is 1.5; it rounds up from there.
-        if v.abs() / low.exp2() >= 1.5 { low + 1.0 } else { low }
-    } else {
-        exponent
-    };
+    if magnitude == 0.0 || magnitude.is_infinite() {
+        return if magnitude == 0.0 { 0 } else { 254 };
+    }
+    let low = magnitude.log2().floor();
+    // Halfway between two powers of two the significand is 1.5; it rounds up from there.
+    let rounded = if magnitude / low.exp2() >= 1.5 { low + 1.0 } else { low };
     (rounded + 127.0).clamp(0.0, 254.0) as u8
 }
 

@@ -73,7 +73,10 @@ fn bit_cast(cx: &mut Cx, inputs: Inputs) -> OpResult {
     if (from.is_int() || from == DType::Bool) && (to.is_int() || to == DType::Bool) {
         return Ok(vec![cx.b.cast(x, to)?]);
     }
-    unsupported(format!("reading the bits of {from} as {to} at run time is not supported"))
+    if [from, to].contains(&DType::Bool) {
+        return unsupported(format!("reading the bits of {from} as {to} at run time is not supported"));
+    }
+    Ok(vec![cx.b.emit(ops::Bitcast { to }, &[x])?])
 }
 
 /// Truth values are stored as bytes.

@@ -6,7 +6,7 @@ use crate::math::{Arith, ArithExt};
 /// Which codes are no finite numbers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Special {
-    /// None: everything is finite, NaN becomes the largest number.
+    /// None: everything is finite, and NaN becomes negative zero. The standard leaves that open; its cases have it so.
     Finite,
     /// The largest exponent: infinity and NaNs.
     Ieee,
@@ -52,7 +52,7 @@ impl Layout {
         let ones = (1 << self.sign()) - 1;
         let infinity = ones << self.fraction & ones;
         match self.special {
-            Special::Finite => (self.max, self.max),
+            Special::Finite => (1 << self.sign(), self.max),
             Special::Ieee => (infinity | 1 << (self.fraction - 1), infinity),
             Special::OneNan => (ones, ones),
             Special::Unsigned => (1 << self.sign(), 1 << self.sign()),
