@@ -95,11 +95,11 @@ def lit(_options):
     return good, len(codes) - good - unsupported, unsupported, []
 
 
-def tenfold_test(folders, report, seconds):
+def tenfold_test(folders, report, seconds, device="host"):
     """`tenfold test`; gives {case name: passed} from its report."""
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
-    command = [binary("tenfold"), "test", *folders, "--json", report]
+    command = [binary("tenfold"), "test", *folders, "--device", device, "--json", report]
     try:
         done = run(command, check=False, timeout=seconds, stdout=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
@@ -147,6 +147,23 @@ def onnx(options):
     return *totals, notes
 
 
+def sim(options):
+    """ONNX's own cases and the small models with their GPU kernels, on the PTX simulator. All of them: no subset."""
+    write_onnx_suite()
+    totals, notes = [0, 0, 0], []
+    for kind in sorted(path.name for path in ONNX_SUITE.iterdir() if path.is_dir()):
+        passed, failed, still_open, lines = onnx_kind(kind, options["bless"], "sim")
+        totals = [a + b for a, b in zip(totals, (passed, failed, still_open))]
+        notes += lines
+    folders = sorted(p.parent for p in SMALL_MODELS.glob("*/model.onnx"))
+    cases = tenfold_test(["--sanitize", *folders], TARGET / "models-sim.json", 600, "sim")
+    bad = [case for case in cases if not is_pass(case)]
+    missing = len(folders) - len(cases)
+    notes += [f"{case['name']}: {case.get('reason', '')}" for case in bad]
+    notes.append(f"small models with --sanitize: {len(cases) - len(bad)} of {len(folders)} pass")
+    return totals[0] + len(cases) - len(bad), totals[1] + len(bad) + missing, totals[2], notes
+
+
 def write_onnx_suite():
     """Writes the cases, unless this script and these packages wrote them before."""
     sources = ["tools/models/onnx_suite.py", "tools/models/requirements.txt"]
@@ -157,21 +174,22 @@ def write_onnx_suite():
         marker.write_text(wanted)
 
 
-def onnx_kind(kind, bless):
-    """One kind of cases against its list of those that passed before."""
+def onnx_kind(kind, bless, device="host"):
+    """One kind of cases on a device against its list of those that passed before."""
+    suffix = "" if device == "host" else f"-{device}"
     names = {path.name for path in (ONNX_SUITE / kind).iterdir()}
-    cases = tenfold_test([ONNX_SUITE / kind], TARGET / f"onnx-{kind}.json", 1200)
+    cases = tenfold_test([ONNX_SUITE / kind], TARGET / f"onnx-{kind}{suffix}.json", 1200, device)
     passing = {case["name"] for case in cases if is_pass(case)} & names
-    listing = ONNX_LISTS / f"onnx-{kind}-passed.txt"
+    listing = ONNX_LISTS / f"onnx-{kind}{suffix}-passed.txt"
     listed = set(listing.read_text().split()) if listing.exists() else set()
     lost, new = sorted(listed - passing), sorted(passing - listed)
-    notes = [f"{kind}: {len(passing)} of {len(names)} cases pass ({len(listed)} must)"]
+    notes = [f"{kind}{suffix}: {len(passing)} of {len(names)} cases pass ({len(listed)} must)"]
     notes += [f"{kind}: no longer passes: {name}" for name in lost]
     if new and bless:
         listing.write_text("".join(f"{name}\n" for name in sorted(listed | passing)))
         notes.append(f"{kind}: {len(new)} new cases written to {listing.relative_to(ROOT)}")
     elif new:
-        notes.append(f"{kind}: {len(new)} new cases pass; keep them with ./x test --only onnx --bless")
+        notes.append(f"{kind}: {len(new)} new cases pass; keep them with ./x test --only {"onnx" if device == "host" else device} --bless")
     return len(passing), len(lost), len(names) - len(passing) - len(lost), notes
 
 

@@ -43,6 +43,7 @@ STEPS = {
     "lit": from_counts(suites.lit),
     "models": from_counts(suites.models),
     "onnx": from_counts(suites.onnx),
+    "sim": from_counts(suites.sim),
     "ptx": from_counts(suites.ptx),
 }
 

@@ -127,9 +127,19 @@ pub(crate) struct InputArgs {
 /// Where a model runs.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DeviceArgs {
-    /// host, cuda or cuda:N. A device that is missing is an error
+    /// host, cuda, cuda:N, sim or sim:sm_NN (PTX on the processor). A device that is missing is an error
     #[arg(long, default_value = "host")]
-    pub(crate) device: DeviceSpec,
+    device: DeviceSpec,
+    /// On sim: look for reads of what nobody wrote and for races
+    #[arg(long)]
+    sanitize: bool,
+}
+
+impl DeviceArgs {
+    /// The device, with its checks on if they were asked for.
+    pub(crate) fn spec(&self) -> Result<DeviceSpec, crate::Failure> {
+        if self.sanitize { Ok(self.device.sanitized()?) } else { Ok(self.device) }
+    }
 }
 
 /// A model or an artifact that runs, and everything that this needs: what `run`, `bench` and `compare` share.

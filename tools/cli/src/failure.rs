@@ -92,6 +92,7 @@ impl From<runtime::DeviceError> for Failure {
 impl From<tenfold_run::Failure> for Failure {
     fn from(failure: tenfold_run::Failure) -> Self {
         match failure {
+            tenfold_run::Failure::Usage(text) => Failure::Usage(text),
             tenfold_run::Failure::Input(text) => Failure::Input(text),
             tenfold_run::Failure::Run(error) => error.into(),
         }

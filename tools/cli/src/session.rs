@@ -65,6 +65,8 @@ pub(crate) fn open_device(
     let target = match spec {
         DeviceSpec::Host => Target::host(),
         DeviceSpec::Cuda(ordinal) => gpu_target(cuda::Cuda::new(ordinal)?.info())?,
+        DeviceSpec::Sim { capability, .. } => Target::for_gpu(capability)
+            .ok_or_else(|| Failure::Device(format!("sim:sm_{capability}: nothing can be compiled for it")))?,
     };
     Ok((spec.open(threads)?, target))
 }
@@ -87,7 +89,7 @@ pub(crate) fn prepare(args: &RunArgs) -> Result<Session, Failure> {
 /// Imports a model for running: on the device, with the inputs and for the shapes that are given.
 pub(crate) fn load(args: &RunArgs) -> Result<Loaded, Failure> {
     let begin = Instant::now();
-    let (device, target) = open_device(args.device.device, args.compile.threads)?;
+    let (device, target) = open_device(args.device.spec()?, args.compile.threads)?;
     let mut options = Options { targets: vec![target], ..args.compile.options() };
     options.deadline = args.limits.timeout.map(Deadline::after);
     options.observer = output::watch_compile();
@@ -116,7 +118,7 @@ impl Loaded {
 
 fn prepare_artifact(args: &RunArgs) -> Result<Session, Failure> {
     let begin = Instant::now();
-    let (device, _) = open_device(args.device.device, args.compile.threads)?;
+    let (device, _) = open_device(args.device.spec()?, args.compile.threads)?;
     let start = Instant::now();
     let of_run = args.limits.of_run(args.limits.timeout);
     let engine = Engine::load_with(&args.model, &*device, of_run).map_err(|e| match e {

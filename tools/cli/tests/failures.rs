@@ -116,7 +116,7 @@ fn devices_and_usage() {
     failure(at, &["run", "m.onnx", "--random-inputs", "1", "--device", "cuda:9999"], 6, "cuda:9999 is not available");
     failure(at, &["bench", "m.onnx", "--device", "cuda:9999"], 6, "cuda:9999 is not available");
     failure(at, &["test", small("resnet").to_str().unwrap(), "--device", "cuda:9999"], 6, "cuda:9999 is not available");
-    failure(at, &["run", "m.onnx", "--device", "gpu"], 2, "is not host, cuda or cuda:N");
+    failure(at, &["run", "m.onnx", "--device", "gpu"], 2, "is not host, cuda, cuda:N, sim or sim:sm_NN");
     failure(at, &["compile", "m.onnx", "-o", "o.tenfold", "--target", "nvptx:sm_1"], 2, "unknown target");
     failure(at, &["compile", "m.onnx"], 2, "Usage");
     failure(at, &["compile", "m.onnx", "-o", "o.tenfold", "--numerics", "loose"], 2, "unknown numerics contract");

@@ -31,9 +31,12 @@ struct Arguments {
     /// Write the outputs to this file.
     #[arg(long, value_name = "FILE.npz")]
     outputs: Option<PathBuf>,
-    /// Where to run: host, cuda or cuda:N.
+    /// Where to run: host, cuda, cuda:N, sim or sim:sm_NN.
     #[arg(long, default_value = "host")]
     device: DeviceSpec,
+    /// On sim: look for reads of what nobody wrote and for races.
+    #[arg(long)]
+    sanitize: bool,
     /// Threads of the host; by default one for each core.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -65,7 +68,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let begin = Instant::now();
-    let device = arguments.device.open(arguments.threads)?;
+    let device = if arguments.sanitize { arguments.device.sanitized()? } else { arguments.device };
+    let device = device.open(arguments.threads)?;
     if arguments.verify {
         artifact::Artifact::verify_weights(&arguments.artifact).map_err(runtime::Error::from)?;
     }

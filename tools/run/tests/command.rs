@@ -101,7 +101,7 @@ fn each_failure_has_its_code() {
     failure(folder, &["m.tenfold", "--input", "x=bad.npy"], 3, "`bad.npy`: not a valid npy file");
     failure(folder, &["m.tenfold", "--input", "z=bad.npy"], 3, "no input `z`");
     failure(folder, &["m.tenfold", "--random-inputs", "1", "--outputs", "no/y.npz"], 3, "cannot write `no/y.npz`");
-    failure(folder, &["m.tenfold", "--device", "gpu"], 2, "is not host, cuda or cuda:N");
+    failure(folder, &["m.tenfold", "--device", "gpu"], 2, "is not host, cuda, cuda:N, sim or sim:sm_NN");
     failure(folder, &["m.tenfold", "--device", "cuda:9999"], 6, "cuda:9999 is not available");
     failure(folder, &[], 2, "Usage");
     assert!(!folder.join("no").exists());

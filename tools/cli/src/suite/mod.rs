@@ -29,9 +29,10 @@ impl std::str::FromStr for Runner {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "evaluator" => Ok(Runner::Evaluator),
-            _ => {
-                text.parse().map(Runner::Device).map_err(|_| format!("`{text}` is not evaluator, host, cuda or cuda:N"))
-            }
+            _ => text
+                .parse()
+                .map(Runner::Device)
+                .map_err(|_| format!("`{text}` is not evaluator, host, cuda, cuda:N, sim or sim:sm_NN")),
         }
     }
 }

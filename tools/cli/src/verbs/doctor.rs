@@ -27,7 +27,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     } else {
         print(&gpus);
     }
-    if let DeviceSpec::Cuda(ordinal) = verb.device.device {
+    if let DeviceSpec::Cuda(ordinal) = verb.device.spec()? {
         Cuda::new(ordinal)?;
     }
     Ok(())
@@ -89,6 +89,9 @@ fn print(gpus: &[Gpu]) {
     if gpus.is_empty() {
         output::line("cuda         not used: the driver works, but there is no GPU");
     }
+    output::line(
+        "sim          PTX on the processor: --device sim, or sim:sm_NN for another GPU than sm_90; run has --sanitize",
+    );
     output::line(format!("cache        {CACHE}"));
     output::line(format!("targets      {}", Target::names().join(" ")));
 }

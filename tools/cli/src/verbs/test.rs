@@ -18,9 +18,12 @@ pub(crate) struct Verb {
     /// Write what came of each case to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// What runs the cases: evaluator, host, cuda or cuda:N
+    /// What runs the cases: evaluator, host, cuda, cuda:N, sim or sim:sm_NN
     #[arg(long, default_value = "host")]
     device: Runner,
+    /// On sim: look for reads of what nobody wrote and for races
+    #[arg(long)]
+    sanitize: bool,
     /// Cases at a time; by default one for each core
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -44,7 +47,11 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     if verb.device == Runner::Evaluator && verb.memory_limit.is_some() {
         return Err(Failure::Usage("the evaluator plans no memory, so --memory-limit needs another device".into()));
     }
-    let settings = Settings { runner: verb.device, threads: verb.threads, limits };
+    let runner = match (verb.device, verb.sanitize) {
+        (Runner::Device(spec), true) => Runner::Device(spec.sanitized()?),
+        (runner, _) => runner,
+    };
+    let settings = Settings { runner, threads: verb.threads, limits };
     if verb.worker {
         return suite::serve(&settings);
     }
@@ -65,12 +72,14 @@ fn child_arguments(verb: &Verb) -> Vec<String> {
         Runner::Evaluator => "evaluator".to_string(),
         Runner::Device(tenfold_run::DeviceSpec::Host) => "host".into(),
         Runner::Device(tenfold_run::DeviceSpec::Cuda(ordinal)) => format!("cuda:{ordinal}"),
+        Runner::Device(tenfold_run::DeviceSpec::Sim { capability, .. }) => format!("sim:sm_{capability}"),
     };
     let threads = verb.threads.to_string();
     let mut arguments = ["test", "--worker", "--device", &device, "--threads", &threads].map(String::from).to_vec();
     if let Some(limit) = verb.memory_limit {
         arguments.extend(["--memory-limit".to_string(), limit.to_string()]);
     }
+    arguments.extend(verb.sanitize.then(|| "--sanitize".into()));
     arguments
 }
 

@@ -1,0 +1,166 @@
+//! `cp.async`, `cp.async.bulk` and `mbarrier`.
+
+use super::{Decoder, View};
+use crate::code::{AccessSpace, Op};
+use crate::error::Error;
+use crate::exec::barrier::BarrierOp;
+use crate::exec::copy::CopyOp;
+use crate::text::{Operand, RegType};
+use crate::ty::Ty;
+
+impl Decoder<'_> {
+    /// Asynchronous copies and their barriers.
+    pub(super) fn copies(&mut self, view: &mut View<'_>) -> Result<(), Error> {
+        if view.head() == "mbarrier" {
+            return self.mbarrier(view);
+        }
+        if !view.words.has("async") {
+            return Err(view.unknown("instruction"));
+        }
+        let op = if view.words.has("bulk") { self.bulk(view)? } else { self.copy(view)? };
+        self.push(view, Op::Copy(op));
+        Ok(())
+    }
+
+    fn copy(&mut self, view: &mut View<'_>) -> Result<CopyOp, Error> {
+        if view.words.has("commit_group") {
+            return Ok(CopyOp::Commit);
+        }
+        if view.words.has("wait_group") {
+            return Ok(CopyOp::Wait { groups: Some(self.number(view, 0)?) });
+        }
+        if view.words.has("wait_all") {
+            return Ok(CopyOp::Wait { groups: None });
+        }
+        if view.words.has("mbarrier") {
+            view.words.has("arrive");
+            let noinc = view.words.has("noinc");
+            view.words.any(&["shared", "shared::cta"]);
+            let space = if view.statement.name.iter().any(|word| word.starts_with("shared")) {
+                AccessSpace::Shared
+            } else {
+                AccessSpace::Generic
+            };
+            view.words.find(Ty::parse);
+            return Ok(CopyOp::Arrive { at: self.place(view, 0, space)?, noinc });
+        }
+        let is_wide = view.words.has("cg");
+        view.words.has("ca");
+        let has_policy = view.words.has("L2::cache_hint");
+        view.words.drop_hints();
+        view.words.any(&["shared", "shared::cta"]);
+        view.words.has("global");
+        let (to, from) = (self.place(view, 0, AccessSpace::Shared)?, self.place(view, 1, AccessSpace::Global)?);
+        let bytes = self.number(view, 2)? as usize;
+        if !(matches!(bytes, 4 | 8 | 16) && (!is_wide || bytes == 16)) {
+            return Err(view.unknown(format!("a copy of {bytes} bytes")));
+        }
+        let rest = view.count() - 3 - usize::from(has_policy);
+        let (mut source_bytes, mut ignore) = (None, None);
+        match (rest, view.operand(3)) {
+            (0, _) => {}
+            (1, Ok(operand)) if self.is_predicate(view, operand) => ignore = Some(self.from(view, 3, Ty::Pred)?),
+            (1, Ok(_)) => source_bytes = Some(self.from(view, 3, Ty::U(32))?),
+            _ => return Err(view.unknown("another number of operands")),
+        }
+        Ok(CopyOp::Start { to, from, bytes, source_bytes, ignore })
+    }
+
+    fn is_predicate(&self, view: &View<'_>, operand: &Operand) -> bool {
+        matches!(operand, Operand::Not(_))
+            || self.register(view, operand).is_ok_and(|register| register.ty == RegType::Pred)
+    }
+
+    fn bulk(&mut self, view: &mut View<'_>) -> Result<CopyOp, Error> {
+        if view.words.has("commit_group") {
+            return Ok(CopyOp::BulkCommit);
+        }
+        if view.words.has("wait_group") {
+            let reads_only = view.words.has("read");
+            return Ok(CopyOp::BulkWait { groups: self.number(view, 0)?, reads_only });
+        }
+        let has_policy = view.words.has("L2::cache_hint");
+        if view.words.has("mbarrier::complete_tx::bytes") {
+            let multicast = view.words.has("multicast::cluster");
+            let cluster = view.words.has("shared::cluster");
+            let own = view.words.has("shared::cta");
+            if !view.words.has("global") || cluster == own {
+                return Err(view.unknown("only copies from global to shared memory are known"));
+            }
+            view.exactly(4 + usize::from(multicast) + usize::from(has_policy))?;
+            let space = if cluster { AccessSpace::SharedCluster } else { AccessSpace::Shared };
+            let to = self.place(view, 0, space)?;
+            let from = self.place(view, 1, AccessSpace::Global)?;
+            let bytes = self.from(view, 2, Ty::U(32))?;
+            let barrier = self.place(view, 3, space)?;
+            let mask = if multicast { Some(self.from(view, 4, Ty::U(16))?) } else { None };
+            return Ok(CopyOp::Bulk { to, from, bytes, barrier, mask });
+        }
+        if !(view.words.has("global") && view.words.has("shared::cta") && view.words.has("bulk_group")) {
+            return Err(view.unknown("no such copy"));
+        }
+        view.exactly(3 + usize::from(has_policy))?;
+        let to = self.place(view, 0, AccessSpace::Global)?;
+        let from = self.place(view, 1, AccessSpace::Shared)?;
+        Ok(CopyOp::BulkStore { to, from, bytes: self.from(view, 2, Ty::U(32))? })
+    }
+
+    fn mbarrier(&mut self, view: &mut View<'_>) -> Result<(), Error> {
+        let names = [
+            "init",
+            "inval",
+            "arrive",
+            "arrive_drop",
+            "expect_tx",
+            "complete_tx",
+            "test_wait",
+            "try_wait",
+            "pending_count",
+        ];
+        let name = view.words.any(&names).ok_or_else(|| view.unknown("there is no operation"))?;
+        view.words.any(&["release", "acquire", "relaxed"]);
+        view.words.any(&["cta", "cluster"]);
+        let has_bytes = name != "expect_tx" && view.words.has("expect_tx");
+        let (no_complete, is_parity) = (view.words.has("noComplete"), view.words.has("parity"));
+        let space = view.words.find(super::memory::space_named).unwrap_or(AccessSpace::Generic);
+        view.words.find(Ty::parse);
+        let op = match name {
+            "init" => BarrierOp::Init { at: self.place(view, 0, space)?, count: self.from(view, 1, Ty::U(32))? },
+            "inval" => BarrierOp::Invalidate { at: self.place(view, 0, space)? },
+            "expect_tx" | "complete_tx" => {
+                let (at, bytes) = (self.place(view, 0, space)?, self.from(view, 1, Ty::U(32))?);
+                BarrierOp::Bytes { at, bytes, completes: name == "complete_tx" }
+            }
+            "pending_count" => BarrierOp::Pending { to: self.to(view, 0)?, state: self.from(view, 1, Ty::B(64))? },
+            "test_wait" | "try_wait" => {
+                let result = self.to(view, 0)?;
+                let at = self.place(view, 1, space)?;
+                let state = self.from(view, 2, if is_parity { Ty::U(32) } else { Ty::B(64) })?;
+                BarrierOp::Test { at, result, state, is_parity, blocks: name == "try_wait" }
+            }
+            _ => self.arrival(view, space, name == "arrive_drop", has_bytes, no_complete)?,
+        };
+        self.push(view, Op::Barrier(op));
+        Ok(())
+    }
+
+    /// `mbarrier.arrive state, [at]{, count}`, `.expect_tx state, [at], bytes`; without a state for other blocks.
+    fn arrival(
+        &mut self,
+        view: &View<'_>,
+        space: AccessSpace,
+        drop: bool,
+        has_bytes: bool,
+        _no_complete: bool,
+    ) -> Result<BarrierOp, Error> {
+        let first = usize::from(!matches!(view.operand(0)?, Operand::Address(..)));
+        let state = match (first, view.operand(0)?) {
+            (0, _) | (_, Operand::Sink) => None,
+            (_, operand) => Some(self.to_operand(view, operand)?),
+        };
+        let at = self.place(view, first, space)?;
+        let last = if view.count() > first + 1 { Some(self.from(view, first + 1, Ty::U(32))?) } else { None };
+        let (count, expect) = if has_bytes { (None, last) } else { (last, None) };
+        Ok(BarrierOp::MArrive { at, state, count, expect, drop })
+    }
+}

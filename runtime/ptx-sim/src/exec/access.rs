@@ -1,0 +1,266 @@
+//! Loads and stores.
+
+use super::{Warp, World, bad};
+use crate::code::{Access, AccessSpace, Place};
+use crate::error::{FaultKind, Trouble};
+use crate::memory::{Kind, number, window};
+use crate::row::{LANES, lanes};
+
+/// Where an address leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Global(u64),
+    /// The index of a block in the cluster, and the offset in its shared memory.
+    Shared(usize, u64),
+    Local(u64),
+    Param(u64),
+}
+
+/// Follows an address of a lane.
+pub(crate) fn resolve(warp: &Warp, place: &Place, lane: usize, world: &World<'_>) -> Result<Target, Trouble> {
+    let address = warp.row(place.slot)[lane].wrapping_add(place.offset.cast_unsigned());
+    resolve_address(warp.block, place.space, address, lane, world)
+}
+
+/// Follows an address.
+pub(crate) fn resolve_address(
+    block: usize,
+    space: AccessSpace,
+    address: u64,
+    lane: usize,
+    world: &World<'_>,
+) -> Result<Target, Trouble> {
+    let shared = |address: u64| {
+        // Addresses of shared memory are often computed in 32 bits.
+        let address = address & 0xffff_ffff;
+        let rank = window::rank(address).map_or(block, |rank| rank as usize);
+        if rank >= world.blocks.len() {
+            return Err(bad(lane, format!("shared memory of block {rank} of a cluster of {}", world.blocks.len())));
+        }
+        if rank != block && space == AccessSpace::Shared {
+            return Err(bad(lane, "an address in the shared memory of another block needs .shared::cluster"));
+        }
+        Ok(Target::Shared(rank, window::offset(address)))
+    };
+    match space {
+        AccessSpace::Global | AccessSpace::Const => Ok(Target::Global(address)),
+        AccessSpace::Shared | AccessSpace::SharedCluster => shared(address),
+        AccessSpace::Local => Ok(Target::Local(address)),
+        AccessSpace::Param => Ok(Target::Param(address)),
+        AccessSpace::Generic => match window::of(address) {
+            window::SHARED => shared(address - window::SHARED),
+            window::LOCAL => Ok(Target::Local(address - window::LOCAL)),
+            window::PARAM => Ok(Target::Param(address - window::PARAM)),
+            _ => Ok(Target::Global(address)),
+        },
+    }
+}
+
+/// Fails unless an address is a multiple of the size.
+pub(crate) fn check_aligned(target: Target, bytes: u64, lane: usize) -> Result<(), Trouble> {
+    let (Target::Global(at) | Target::Shared(_, at) | Target::Local(at) | Target::Param(at)) = target;
+    if at.is_multiple_of(bytes) {
+        return Ok(());
+    }
+    let space = match target {
+        Target::Global(_) => "global",
+        Target::Shared(..) => "shared",
+        Target::Local(_) => "local",
+        Target::Param(_) => "param",
+    };
+    Err(Trouble::new(FaultKind::Misaligned, lane, format!("{bytes} bytes at {space} address {at:#x}")))
+}
+
+/// Notes an access for the race detector.
+pub(crate) fn note(
+    warp: &Warp,
+    target: Target,
+    bytes: usize,
+    kind: Kind,
+    lane: usize,
+    world: &mut World<'_>,
+) -> Result<(), Trouble> {
+    if !world.options.sanitize {
+        return Ok(());
+    }
+    let noted = match target {
+        Target::Global(at) => world.heap.note(at, bytes, warp.actor, kind, &warp.clocks),
+        Target::Shared(block, at) => world.blocks[block].shared.note(at, bytes, warp.actor, kind, &warp.clocks),
+        Target::Local(_) | Target::Param(_) => Ok(()),
+    };
+    noted.map_err(|what| {
+        let space = if matches!(target, Target::Global(_)) { "global" } else { "shared" };
+        Trouble::new(FaultKind::Race, lane, format!("{space} memory, {what}"))
+    })
+}
+
+/// Counts the sectors or banks of one access of a warp.
+fn count(targets: &[Option<Target>; LANES], bytes: u64, world: &mut World<'_>) {
+    let (mut global, mut shared) = (vec![], vec![]);
+    for target in targets.iter().flatten() {
+        match target {
+            Target::Global(at) => global.push(*at),
+            Target::Shared(_, at) => shared.push(*at),
+            Target::Local(_) | Target::Param(_) => {}
+        }
+    }
+    if !global.is_empty() {
+        world.counts.global(&global, bytes);
+    }
+    if !shared.is_empty() {
+        world.counts.shared(&shared, bytes);
+    }
+}
+
+/// Follows the addresses of all lanes, and checks their alignment.
+fn targets(
+    warp: &Warp,
+    access: &Access,
+    active: u32,
+    world: &mut World<'_>,
+) -> Result<[Option<Target>; LANES], Trouble> {
+    let total = (access.bytes * access.slots.len()) as u64;
+    let mut targets = [None; LANES];
+    for lane in lanes(active) {
+        let target = resolve(warp, &access.place, lane, world)?;
+        check_aligned(target, total, lane)?;
+        targets[lane] = Some(target);
+    }
+    if world.options.sanitize {
+        count(&targets, total, world);
+    }
+    Ok(targets)
+}
+
+/// `ld`.
+pub(crate) fn load(warp: &mut Warp, access: &Access, active: u32, world: &mut World<'_>) -> Result<(), Trouble> {
+    let size = access.bytes;
+    let total = size * access.slots.len();
+    if access.is_strong {
+        let strong = world.strong.clone();
+        warp.clocks.join(&strong);
+        warp.clocks.knows_others |= !matches!(access.place.space, AccessSpace::Shared);
+    }
+    let targets = targets(warp, access, active, world)?;
+    let kind = if access.is_strong { Kind::Strong } else { Kind::Read };
+    for (lane, target) in targets.into_iter().enumerate() {
+        let Some(target) = target else { continue };
+        note(warp, target, total, kind, lane, world)?;
+        let Warp { registers, local, local_written, .. } = warp;
+        let bytes = match target {
+            Target::Global(at) => {
+                world.counts.global_read += total as u64;
+                world.heap.read(at, total, lane)?
+            }
+            Target::Shared(block, at) => world.blocks[block].shared.read(at, total, lane)?,
+            Target::Local(at) => {
+                let range = local_range(local.len(), at, total, lane)?;
+                if !local_written.is_empty() && !local_written[range.clone()].iter().all(|written| *written) {
+                    let what = format!("byte {at} of local memory");
+                    return Err(Trouble::new(FaultKind::Uninitialized, lane, what));
+                }
+                &local[range]
+            }
+            Target::Param(at) => {
+                let range = at as usize..(at as usize).saturating_add(total);
+                let bytes = world.launch.params.get(range);
+                bytes
+                    .ok_or_else(|| Trouble::new(FaultKind::OutOfBounds, lane, format!("byte {at} of the parameters")))?
+            }
+        };
+        for (at, slot) in access.slots.iter().enumerate() {
+            let Some(slot) = *slot else { continue };
+            let bytes = &bytes[at * size..(at + 1) * size];
+            if size == 16 {
+                registers[slot as usize][lane] = number(&bytes[..8]);
+                registers[slot as usize + 1][lane] = number(&bytes[8..]);
+                continue;
+            }
+            let value = number(bytes);
+            registers[slot as usize][lane] = match access.sign_to {
+                Some(bits) => extend(value, size as u32 * 8, bits),
+                None => value,
+            };
+        }
+    }
+    Ok(())
+}
+
+/// The sign of a number of so many bits, in so many bits.
+fn extend(value: u64, from: u32, to: u32) -> u64 {
+    let extended = ((value << (64 - from)).cast_signed() >> (64 - from)).cast_unsigned();
+    if to >= 64 { extended } else { extended & ((1 << to) - 1) }
+}
+
+fn local_range(len: usize, at: u64, bytes: usize, lane: usize) -> Result<std::ops::Range<usize>, Trouble> {
+    let each = len / LANES;
+    let start = usize::try_from(at).ok().filter(|start| start.saturating_add(bytes) <= each);
+    let start = start.ok_or_else(|| {
+        Trouble::new(
+            FaultKind::OutOfBounds,
+            lane,
+            format!("{bytes} bytes at byte {at} of {each} bytes of local memory"),
+        )
+    })?;
+    Ok(lane * each + start..lane * each + start + bytes)
+}
+
+/// `st`.
+pub(crate) fn store(warp: &mut Warp, access: &Access, active: u32, world: &mut World<'_>) -> Result<(), Trouble> {
+    let size = access.bytes;
+    let total = size * access.slots.len();
+    let targets = targets(warp, access, active, world)?;
+    let kind = if access.is_strong { Kind::Strong } else { Kind::Write };
+    if world.options.sanitize && !access.is_strong {
+        check_same_place(warp, access, &targets)?;
+    }
+    for (lane, target) in targets.into_iter().enumerate() {
+        let Some(target) = target else { continue };
+        note(warp, target, total, kind, lane, world)?;
+        let Warp { registers, local, local_written, .. } = &mut *warp;
+        let bytes = match target {
+            Target::Global(at) => {
+                world.counts.global_written += total as u64;
+                world.heap.write(at, total, lane)?
+            }
+            Target::Shared(block, at) => world.blocks[block].shared.write(at, total, lane)?,
+            Target::Local(at) => {
+                let range = local_range(local.len(), at, total, lane)?;
+                if !local_written.is_empty() {
+                    local_written[range.clone()].fill(true);
+                }
+                &mut local[range]
+            }
+            Target::Param(_) => return Err(bad(lane, "parameters cannot be written")),
+        };
+        for (at, slot) in access.slots.iter().enumerate() {
+            let Some(slot) = *slot else { continue };
+            let low = registers[slot as usize][lane].to_le_bytes();
+            let to = &mut bytes[at * size..(at + 1) * size];
+            if size == 16 {
+                to[..8].copy_from_slice(&low);
+                to[8..].copy_from_slice(&registers[slot as usize + 1][lane].to_le_bytes());
+            } else {
+                to.copy_from_slice(&low[..size]);
+            }
+        }
+    }
+    if access.is_strong {
+        warp.publish(world);
+    }
+    Ok(())
+}
+
+/// Lanes of one store that write different values to one place: nobody knows which stays.
+fn check_same_place(warp: &Warp, access: &Access, targets: &[Option<Target>; LANES]) -> Result<(), Trouble> {
+    let values = |lane: usize| access.slots.iter().flatten().map(move |slot| warp.row(*slot)[lane]);
+    for lane in 1..LANES {
+        let Some(target @ (Target::Global(_) | Target::Shared(..))) = targets[lane] else { continue };
+        let same = (0..lane).find(|other| targets[*other] == Some(target) && !values(*other).eq(values(lane)));
+        if let Some(other) = same {
+            let what = format!("lanes {other} and {lane} of a warp write different values to the same place");
+            return Err(Trouble::new(FaultKind::Race, lane, what));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,355 @@
+//! Asynchronous copies.
+//!
+//! A copy begins when its instruction runs: from then on its bytes in shared memory are busy, and whoever touches them makes a
+//! fault. It ends when it is waited for, or at a moment that the seed chooses if it reports to an mbarrier. The source is read
+//! at the beginning or at the end, as the seed says.
+
+use super::access::{Target, check_aligned, note, resolve};
+use super::barrier::{self, locate, parity};
+use super::warp::Flow;
+use super::{Warp, World, bad};
+use crate::code::{Place, Slot};
+use crate::error::Trouble;
+use crate::memory::{Clocks, Kind};
+use crate::row::lanes;
+
+/// What is done with asynchronous copies.
+pub(crate) enum CopyOp {
+    /// `cp.async`: from global to shared memory.
+    Start { to: Place, from: Place, bytes: usize, source_bytes: Option<Slot>, ignore: Option<Slot> },
+    /// `cp.async.commit_group`.
+    Commit,
+    /// `cp.async.wait_group`; all with none.
+    Wait { groups: Option<u64> },
+    /// `cp.async.mbarrier.arrive`.
+    Arrive { at: Place, noinc: bool },
+    /// `cp.async.bulk` that reports to an mbarrier.
+    Bulk { to: Place, from: Place, bytes: Slot, barrier: Place, mask: Option<Slot> },
+    /// `cp.async.bulk` from shared to global memory.
+    BulkStore { to: Place, from: Place, bytes: Slot },
+    /// `cp.async.bulk.commit_group`.
+    BulkCommit,
+    /// `cp.async.bulk.wait_group`.
+    BulkWait { groups: u64, reads_only: bool },
+}
+
+/// A copy of one thread that has begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Copy {
+    lane: usize,
+    /// The group of the thread, when it was committed.
+    group: Option<u64>,
+    /// Block and offset in its shared memory.
+    shared: (usize, u64),
+    global: u64,
+    bytes: usize,
+    /// Bytes that come from the source; the others become zero.
+    taken: usize,
+    /// What was read already.
+    data: Option<Vec<u8>>,
+    /// Of a store: its source may be used again.
+    is_read: bool,
+}
+
+/// Copies of a warp that are under way, and how many groups each thread committed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Copies {
+    loads: Vec<Copy>,
+    committed: [u64; 32],
+    stores: Vec<Copy>,
+    stores_committed: [u64; 32],
+}
+
+/// Something that happens at a later moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Deferred {
+    due: u64,
+    block: usize,
+    copies: Vec<Copy>,
+    /// Block and offset of an mbarrier.
+    barrier: (usize, u64),
+    /// Bytes that it reports; an arrival with none.
+    reported: Option<i64>,
+    clocks: Clocks,
+}
+
+/// The longest time that something takes, in instructions of warps.
+const LATENCY: u64 = 2000;
+
+/// Does what an instruction says.
+pub(super) fn run(warp: &mut Warp, op: &CopyOp, active: u32, world: &mut World<'_>) -> Result<Flow, Trouble> {
+    match op {
+        CopyOp::Commit => lanes(active).for_each(|lane| {
+            let group = warp.copies.committed[lane];
+            let open = warp.copies.loads.iter_mut().filter(|copy| copy.lane == lane && copy.group.is_none());
+            open.for_each(|copy| copy.group = Some(group));
+            warp.copies.committed[lane] += 1;
+        }),
+        CopyOp::BulkCommit => lanes(active).for_each(|lane| {
+            let group = warp.copies.stores_committed[lane];
+            let open = warp.copies.stores.iter_mut().filter(|copy| copy.lane == lane && copy.group.is_none());
+            open.for_each(|copy| copy.group = Some(group));
+            warp.copies.stores_committed[lane] += 1;
+        }),
+        CopyOp::Wait { groups } => wait(warp, *groups, active, world)?,
+        CopyOp::BulkWait { groups, reads_only } => wait_stores(warp, *groups, *reads_only, active, world)?,
+        CopyOp::Arrive { at, noinc } => arrive(warp, at, *noinc, active, world)?,
+        _ => {
+            for lane in lanes(active) {
+                start(warp, op, lane, world)?;
+            }
+        }
+    }
+    Ok(Flow::Next)
+}
+
+/// The place in shared memory of an operand.
+fn shared(warp: &Warp, place: &Place, lane: usize, world: &World<'_>, align: u64) -> Result<(usize, u64), Trouble> {
+    let target = resolve(warp, place, lane, world)?;
+    check_aligned(target, align, lane)?;
+    match target {
+        Target::Shared(block, offset) => Ok((block, offset)),
+        _ => Err(bad(lane, "the address is not in shared memory")),
+    }
+}
+
+fn global(warp: &Warp, place: &Place, lane: usize, world: &World<'_>, align: u64) -> Result<u64, Trouble> {
+    let target = resolve(warp, place, lane, world)?;
+    check_aligned(target, align, lane)?;
+    match target {
+        Target::Global(at) => Ok(at),
+        _ => Err(bad(lane, "the address is not in global memory")),
+    }
+}
+
+fn start(warp: &mut Warp, op: &CopyOp, lane: usize, world: &mut World<'_>) -> Result<(), Trouble> {
+    match op {
+        CopyOp::Start { to, from, bytes, source_bytes, ignore } => {
+            let taken = source_bytes.map_or(*bytes as u64, |slot| warp.row(slot)[lane] & 0xffff_ffff);
+            let ignores = ignore.is_some_and(|slot| warp.row(slot)[lane] & 1 == 1);
+            let taken = if ignores { 0 } else { taken as usize };
+            if taken > *bytes {
+                return Err(bad(lane, format!("{taken} source bytes for a copy of {bytes}")));
+            }
+            let to = shared(warp, to, lane, world, *bytes as u64)?;
+            let from = global(warp, from, lane, world, *bytes as u64)?;
+            let copy = begin(warp, to, from, (*bytes, taken), lane, world)?;
+            warp.copies.loads.push(copy);
+            Ok(())
+        }
+        CopyOp::Bulk { to, from, bytes, barrier, mask } => {
+            let bytes = bulk_size(warp, *bytes, lane)?;
+            let to = shared(warp, to, lane, world, 16)?;
+            let from = global(warp, from, lane, world, 16)?;
+            let barrier = locate(warp, barrier, lane, world)?;
+            // With a mask the bytes go to the same offset in several blocks, and are reported to the barrier there.
+            let own = 1u64 << to.0;
+            let blocks = mask.map_or(own, |slot| warp.row(slot)[lane] & 0xffff);
+            for block in (0..16).filter(|block| blocks >> block & 1 == 1) {
+                if block >= world.blocks.len() {
+                    return Err(bad(lane, format!("block {block} of a cluster of {}", world.blocks.len())));
+                }
+                let barrier = (if mask.is_some() { block } else { barrier.0 }, barrier.1);
+                parity(world, barrier, lane)?;
+                let copy = begin(warp, (block, to.1), from, (bytes, bytes), lane, world)?;
+                defer(warp, vec![copy], barrier, Some(bytes as i64), world);
+            }
+            warp.tick();
+            Ok(())
+        }
+        CopyOp::BulkStore { to, from, bytes } => {
+            let bytes = bulk_size(warp, *bytes, lane)?;
+            let from = shared(warp, from, lane, world, 16)?;
+            let to = global(warp, to, lane, world, 16)?;
+            note(warp, Target::Shared(from.0, from.1), bytes, Kind::Read, lane, world)?;
+            note(warp, Target::Global(to), bytes, Kind::Write, lane, world)?;
+            let data = world.blocks[from.0].shared.read(from.1, bytes, lane)?.to_vec();
+            world.blocks[from.0].shared.begin(from.1, bytes, false, lane)?;
+            warp.copies.stores.push(Copy {
+                lane,
+                group: None,
+                shared: from,
+                global: to,
+                bytes,
+                taken: bytes,
+                data: Some(data),
+                is_read: false,
+            });
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn bulk_size(warp: &Warp, slot: Slot, lane: usize) -> Result<usize, Trouble> {
+    let bytes = warp.row(slot)[lane] as u32 as usize;
+    if bytes == 0 || !bytes.is_multiple_of(16) {
+        return Err(bad(lane, format!("a bulk copy of {bytes} bytes; it must be a multiple of 16")));
+    }
+    Ok(bytes)
+}
+
+/// Begins a copy to shared memory.
+fn begin(
+    warp: &Warp,
+    to: (usize, u64),
+    from: u64,
+    (bytes, taken): (usize, usize),
+    lane: usize,
+    world: &mut World<'_>,
+) -> Result<Copy, Trouble> {
+    note(warp, Target::Shared(to.0, to.1), bytes, Kind::Write, lane, world)?;
+    if taken > 0 {
+        note(warp, Target::Global(from), taken, Kind::Read, lane, world)?;
+        world.heap.read(from, taken, lane)?;
+    }
+    world.counts.global_read += taken as u64;
+    world.blocks[to.0].shared.begin(to.1, bytes, true, lane)?;
+    let mut copy = Copy { lane, group: None, shared: to, global: from, bytes, taken, data: None, is_read: false };
+    if world.random.below(2) == 0 {
+        copy.data = Some(take(&copy, world)?);
+    }
+    Ok(copy)
+}
+
+fn take(copy: &Copy, world: &World<'_>) -> Result<Vec<u8>, Trouble> {
+    let mut data = match copy.taken {
+        0 => vec![],
+        taken => world.heap.read(copy.global, taken, copy.lane)?.to_vec(),
+    };
+    data.resize(copy.bytes, 0);
+    Ok(data)
+}
+
+/// Ends a copy to shared memory.
+fn end(copy: &Copy, world: &mut World<'_>) -> Result<(), Trouble> {
+    let data = match &copy.data {
+        Some(data) => data.clone(),
+        None => take(copy, world)?,
+    };
+    let (block, offset) = copy.shared;
+    world.blocks[block].shared.write_async(offset, copy.bytes, copy.lane)?.copy_from_slice(&data);
+    world.blocks[block].shared.end(offset, copy.bytes, true);
+    Ok(())
+}
+
+fn wait(warp: &mut Warp, groups: Option<u64>, active: u32, world: &mut World<'_>) -> Result<(), Trouble> {
+    let committed = warp.copies.committed;
+    let is_due = |copy: &Copy| {
+        let in_time = match (groups, copy.group) {
+            (None, _) => true,
+            (Some(groups), Some(group)) => group + groups < committed[copy.lane],
+            (Some(_), None) => false,
+        };
+        active >> copy.lane & 1 == 1 && in_time
+    };
+    let (due, rest): (Vec<Copy>, Vec<Copy>) = std::mem::take(&mut warp.copies.loads).into_iter().partition(is_due);
+    warp.copies.loads = rest;
+    due.iter().try_for_each(|copy| end(copy, world))
+}
+
+fn wait_stores(
+    warp: &mut Warp,
+    groups: u64,
+    reads_only: bool,
+    active: u32,
+    world: &mut World<'_>,
+) -> Result<(), Trouble> {
+    let committed = warp.copies.stores_committed;
+    let mut rest = vec![];
+    for mut copy in std::mem::take(&mut warp.copies.stores) {
+        let is_due =
+            active >> copy.lane & 1 == 1 && copy.group.is_some_and(|group| group + groups < committed[copy.lane]);
+        if !is_due {
+            rest.push(copy);
+            continue;
+        }
+        release_source(&mut copy, world);
+        if reads_only {
+            rest.push(copy);
+        } else {
+            finish_store(&copy, world)?;
+        }
+    }
+    warp.copies.stores = rest;
+    Ok(())
+}
+
+fn release_source(copy: &mut Copy, world: &mut World<'_>) {
+    if !copy.is_read {
+        world.blocks[copy.shared.0].shared.end(copy.shared.1, copy.bytes, false);
+        copy.is_read = true;
+    }
+}
+
+fn finish_store(copy: &Copy, world: &mut World<'_>) -> Result<(), Trouble> {
+    let Some(data) = &copy.data else { return Ok(()) };
+    world.counts.global_written += copy.bytes as u64;
+    world.heap.write(copy.global, copy.bytes, copy.lane)?.copy_from_slice(data);
+    Ok(())
+}
+
+/// The threads of a warp ended: their stores still arrive; their loads do so for nobody.
+pub(super) fn thread_ends(warp: &mut Warp, ending: u32, world: &mut World<'_>) -> Result<(), Trouble> {
+    if warp.copies.loads.is_empty() && warp.copies.stores.is_empty() {
+        return Ok(());
+    }
+    let ends = |copy: &Copy| ending >> copy.lane & 1 == 1;
+    let (due, rest): (Vec<Copy>, Vec<Copy>) = std::mem::take(&mut warp.copies.loads).into_iter().partition(ends);
+    warp.copies.loads = rest;
+    due.iter().try_for_each(|copy| end(copy, world))?;
+    let (due, rest): (Vec<Copy>, Vec<Copy>) = std::mem::take(&mut warp.copies.stores).into_iter().partition(ends);
+    warp.copies.stores = rest;
+    for mut copy in due {
+        release_source(&mut copy, world);
+        finish_store(&copy, world)?;
+    }
+    Ok(())
+}
+
+fn defer(warp: &Warp, copies: Vec<Copy>, barrier: (usize, u64), reported: Option<i64>, world: &mut World<'_>) {
+    let due = world.time + world.random.below(LATENCY);
+    let clocks = warp.clocks.clone();
+    world.deferred.push(Deferred { due, block: warp.block, copies, barrier, reported, clocks });
+}
+
+/// The barrier hears of it when all copies of the thread so far are complete.
+fn arrive(warp: &mut Warp, at: &Place, noinc: bool, active: u32, world: &mut World<'_>) -> Result<(), Trouble> {
+    for lane in lanes(active) {
+        let place = locate(warp, at, lane, world)?;
+        let barrier = parity(world, place, lane)?;
+        if !noinc {
+            barrier.expect_one();
+        }
+        let all = std::mem::take(&mut warp.copies.loads);
+        let (own, rest): (Vec<Copy>, Vec<Copy>) = all.into_iter().partition(|copy| copy.lane == lane);
+        warp.copies.loads = rest;
+        defer(warp, own, place, None, world);
+    }
+    warp.tick();
+    Ok(())
+}
+
+/// Ends what is due; with `force`, at least the first that is not. Tells whether anything happened.
+pub(super) fn progress(world: &mut World<'_>, force: bool) -> Result<bool, (Trouble, usize)> {
+    let mut moved = false;
+    loop {
+        let first = world.deferred.iter().enumerate().min_by_key(|(_, deferred)| deferred.due);
+        let Some((at, due)) = first.map(|(at, deferred)| (at, deferred.due)) else { return Ok(moved) };
+        if due > world.time && !(force && !moved) {
+            return Ok(moved);
+        }
+        let deferred = world.deferred.remove(at);
+        moved = true;
+        let block = deferred.block;
+        let fail = |trouble| (trouble, block);
+        for copy in &deferred.copies {
+            end(copy, world).map_err(fail)?;
+        }
+        world.polls = 0;
+        let lane = deferred.copies.first().map_or(0, |copy| copy.lane);
+        let barrier = barrier::parity(world, deferred.barrier, lane).map_err(fail)?;
+        let outcome = barrier.report(deferred.reported, &deferred.clocks);
+        outcome.map_err(|what| fail(bad(lane, what)))?;
+    }
+}
