@@ -47,10 +47,13 @@ impl Target {
         }
     }
 
-    pub(crate) fn lowering(&self) -> lower::Target {
+    pub(crate) fn lowering(&self, numerics: rewrite::Contract) -> lower::Target {
         match self {
             Target::Host(host) => lower::Target::Host { lanes: (host.vector_bytes() / 4).max(1) as u32 },
-            Target::Nvptx(_) => lower::Target::Gpu,
+            Target::Nvptx(ptx) => lower::Target::Gpu(lower::Gpu {
+                chip: lower::Chip { sm: ptx.sm(), exact: ptx.name().ends_with('a'), ptx: ptx.ptx_version() },
+                approximate: numerics.allows(rewrite::Exactness::APPROXIMATE),
+            }),
         }
     }
 }

@@ -11,10 +11,11 @@
 //! - The writer emits text only; this crate does not link LLVM or MLIR.
 //! - The same calls write the same bytes: nothing depends on hashes or addresses.
 //!
-//! Start reading at [`text::Writer`], then [`math::Arith`] and [`math::Unary`], then [`float_format`].
+//! Start reading at [`text::Writer`], then [`math::Arith`] and [`math::Unary`], then [`float_format`], then [`gpu`].
 
 #![forbid(unsafe_code)]
 
 pub mod float_format;
+pub mod gpu;
 pub mod math;
 pub mod text;

@@ -33,13 +33,15 @@ pub(crate) struct Cx<'a> {
 #[derive(Clone)]
 pub(crate) struct Scope {
     pub(crate) lanes: u32,
+    /// An index of the first lane that is a multiple of the lanes, if the template knows one.
+    pub(crate) aligned: Option<Val>,
     pub(crate) mask: Option<Val>,
     pub(crate) memo: BTreeMap<(ValueId, Vec<Idx>), Val>,
 }
 
 impl Scope {
     pub(crate) fn new(lanes: u32, mask: Option<Val>) -> Scope {
-        Scope { lanes, mask, memo: BTreeMap::new() }
+        Scope { lanes, aligned: None, mask, memo: BTreeMap::new() }
     }
 }
 

@@ -94,6 +94,11 @@ impl Contraction {
         if !f32s || cx.wide() < 4 {
             return None;
         }
+        Contraction::describe(cx, node)
+    }
+
+    /// An anchor as a product of matrices, if it is one and what follows can be applied to its tiles.
+    pub(crate) fn describe(cx: &Cx, node: &Node) -> Option<Contraction> {
         let contraction = match &node.op {
             Op::Dot(op) => Contraction::of_dot(cx, node, op),
             Op::Conv(op) => Contraction::of_conv(cx, node, op),

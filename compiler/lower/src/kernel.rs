@@ -5,6 +5,7 @@ use crate::context::Cx;
 use crate::contraction::Contraction;
 use crate::cumulative::CumulativeRow;
 use crate::depthwise::Depthwise;
+use crate::gpu::Gpu;
 use crate::map::Map;
 use crate::scatter::Scatter;
 use graph::{Graph, ValueId};
@@ -23,7 +24,7 @@ pub enum Target {
         lanes: u32,
     },
     /// An NVIDIA GPU.
-    Gpu,
+    Gpu(Gpu),
 }
 
 /// Constant operands in the order in which a kernel reads them.
@@ -92,14 +93,29 @@ pub struct Kernel {
     pub args: Vec<Arg>,
     /// Numbers that it takes.
     pub dims: Vec<Dim>,
-    /// Independent tasks: ranges of them run on threads (host), or each is one thread (GPU).
+    /// Independent tasks: ranges of them run on threads (host), or each is one thread or one block (GPU).
     pub tasks: Dim,
+    /// The template that it was written from, with its schedule, for reports.
+    pub template: String,
+    /// How blocks are launched (GPU).
+    pub block: Block,
     /// Bytes of scratch memory for each host thread.
     pub scratch: Dim,
     /// Rough nanoseconds of one task on one core.
     pub cost: Dim,
     /// Floating-point operations in all.
     pub flops: Dim,
+}
+
+/// A block of GPU threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Threads.
+    pub threads: u32,
+    /// Tasks that it takes: one for each thread, or one for all of them together.
+    pub tasks: u32,
+    /// Bytes of dynamic shared memory.
+    pub shared: u32,
 }
 
 /// Ways to write a kernel.
@@ -116,12 +132,20 @@ pub(crate) trait Recipe {
     }
     /// Writes functions that the tasks call on the host.
     fn functions(&self, _w: &mut Writer) {}
-    /// Writes one task.
+    /// The template's name with its schedule.
+    fn template(&self) -> String {
+        "elements".into()
+    }
+    /// The block, where all threads of one do a task together.
+    fn block(&self) -> Option<Block> {
+        None
+    }
+    /// Writes one task. Its number is an `i64`, or an `i32` where a block does it.
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, scratch: Option<Val>);
 }
 
-/// Threads of a GPU block.
-pub const BLOCK: u32 = 256;
+/// A GPU block in which each thread takes a task.
+const THREADS: Block = Block { threads: 256, tasks: 256, shared: 0 };
 
 /// Writes the kernel of a region.
 ///
@@ -136,7 +160,7 @@ pub fn lower(
 ) -> Result<Kernel, LowerError> {
     let wide = match target {
         Target::Host { lanes } => lanes,
-        Target::Gpu => 1,
+        Target::Gpu(_) => 1,
     };
     let mut cx = Cx::new(graph, region, producers, constants, wide);
     let recipe = choose(&mut cx, target);
@@ -145,7 +169,7 @@ pub fn lower(
         let n_known = cx.dims().len();
         let text = match target {
             Target::Host { .. } => host_function(&mut cx, &args, &*recipe),
-            Target::Gpu => gpu_function(&mut cx, &args, &*recipe),
+            Target::Gpu(gpu) => gpu_function(&mut cx, &args, &*recipe, gpu),
         };
         if let Some(error) = cx.failure() {
             return Err(error);
@@ -159,10 +183,17 @@ pub fn lower(
     let tasks = recipe.tasks();
     // Eight operations a nanosecond: half of what vectors of a small core do, and right within a factor of a few.
     let cost = flops.clone().floor_div(8.into()).floor_div(tasks.clone().max(1.into()));
-    Ok(Kernel { name: name(&cx), text, args, dims: cx.dims(), tasks, scratch: recipe.scratch(), cost, flops })
+    let (template, block) = (recipe.template(), recipe.block().unwrap_or(THREADS));
+    let (dims, scratch) = (cx.dims(), recipe.scratch());
+    Ok(Kernel { name: name(&cx), text, args, dims, tasks, template, block, scratch, cost, flops })
 }
 
 fn choose<'a>(cx: &mut Cx<'a>, target: Target) -> Box<dyn Recipe + 'a> {
+    if let Target::Gpu(gpu) = target {
+        if let Some(recipe) = crate::gpu::choose(cx, gpu) {
+            return recipe;
+        }
+    }
     if let Some(node) = cx.anchor() {
         match &node.op {
             Op::Cumulative(op) => return Box::new(CumulativeRow::new(cx, node, op)),
@@ -240,28 +271,45 @@ fn host_function(cx: &mut Cx, args: &[Arg], recipe: &dyn Recipe) -> String {
     w.finish()
 }
 
-fn gpu_function(cx: &mut Cx, args: &[Arg], recipe: &dyn Recipe) -> String {
+fn gpu_function(cx: &mut Cx, args: &[Arg], recipe: &dyn Recipe, gpu: Gpu) -> String {
     let n_dims = cx.dims().len();
     let global: Ty = Scalar::Ptr(1).into();
     let mut params = vec![Param::with(global, "llvm.noalias"); args.len()];
     params.extend(vec![Param::of(Ty::I64); n_dims + 1]);
     let mut w = Writer::new();
+    w.set_native_bf16(gpu.chip.sm >= 80);
     w.block("gpu.module @kernels", |w| {
-        w.function(Function::kernel("kernel", &params), |w, p| {
+        let block = recipe.block();
+        if block.is_some_and(|block| block.shared > 0) {
+            w.declare_shared();
+        }
+        let attrs = block.map_or(String::new(), |b| format!("nvvm.maxntid = array<i32: {}>", b.threads));
+        w.function(Function { attrs: &attrs, ..Function::kernel("kernel", &params) }, |w, p| {
             let ptrs = args.iter().zip(p).map(|(arg, ptr)| (arg.value, *ptr)).collect();
             cx.bind(ptrs, p[args.len()..args.len() + n_dims].to_vec());
-            let index = |w: &mut Writer, text: &str| {
-                let id = w.op(Ty::INDEX, text);
-                w.op(Ty::I64, format_args!("arith.index_cast {id} : index to i64"))
-            };
-            let (block, thread) = (index(w, "gpu.block_id x"), index(w, "gpu.thread_id x"));
-            let size = w.i64(BLOCK.into());
-            let first = w.muli(block, size);
-            let task = w.addi(first, thread);
-            let exists = w.cmpi(kernels::text::IntCmp::Slt, task, p[args.len() + n_dims]);
-            w.if_then(exists, |w| recipe.task(cx, w, task, None));
+            match block {
+                Some(_) => {
+                    let number = w.block_number();
+                    recipe.task(cx, w, number, None);
+                }
+                None => each_thread(cx, w, p[args.len() + n_dims], recipe),
+            }
             vec![]
         });
     });
     w.finish()
+}
+
+/// One task for each thread, if there is one for it.
+fn each_thread(cx: &Cx, w: &mut Writer, tasks: Val, recipe: &dyn Recipe) {
+    let index = |w: &mut Writer, text: &str| {
+        let id = w.op(Ty::INDEX, text);
+        w.op(Ty::I64, format_args!("arith.index_cast {id} : index to i64"))
+    };
+    let (block, thread) = (index(w, "gpu.block_id x"), index(w, "gpu.thread_id x"));
+    let size = w.i64(THREADS.threads.into());
+    let first = w.muli(block, size);
+    let task = w.addi(first, thread);
+    let exists = w.cmpi(kernels::text::IntCmp::Slt, task, tasks);
+    w.if_then(exists, |w| recipe.task(cx, w, task, None));
 }

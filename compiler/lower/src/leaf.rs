@@ -36,11 +36,16 @@ impl Cx<'_> {
         }
         let strides = self.leaf_strides(value);
         let at = self.address(w, s.lanes, idx, &strides);
-        self.load(w, s, self.ptrs[&value], self.ty(value).dtype, at)
+        let align = alignment(s, idx, &strides, self.ty(value).dtype);
+        self.load_aligned(w, s, self.ptrs[&value], self.ty(value).dtype, at, align)
     }
 
     /// Loads the elements at an address, for each lane.
     pub(crate) fn load(&self, w: &mut Writer, s: &Scope, ptr: Val, dtype: DType, at: Idx) -> Val {
+        self.load_aligned(w, s, ptr, dtype, at, memory(dtype).bytes())
+    }
+
+    fn load_aligned(&self, w: &mut Writer, s: &Scope, ptr: Val, dtype: DType, at: Idx, align: u32) -> Val {
         let elem = memory(dtype);
         let access = Access::aligned(elem.bytes()).invariant();
         let vector = lanes_of(elem, s.lanes);
@@ -52,7 +57,7 @@ impl Cx<'_> {
             Idx::Linear(at, 1) => {
                 let ptr = w.gep(ptr, at, elem.into());
                 match s.mask {
-                    None => w.load(ptr, vector, access),
+                    None => w.load(ptr, vector, Access::aligned(align).invariant()),
                     Some(mask) => {
                         let zero = w.zero(vector);
                         w.masked_load(ptr, mask, zero, elem.bytes())
@@ -82,6 +87,11 @@ impl Cx<'_> {
 
     /// Writes elements at an address whose lanes are neighbors.
     pub(crate) fn store_at(&self, w: &mut Writer, s: &Scope, ptr: Val, dtype: DType, at: Idx, value: Val) {
+        self.store_aligned(w, s, ptr, dtype, at, value, memory(dtype).bytes());
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "an access")]
+    fn store_aligned(&self, w: &mut Writer, s: &Scope, ptr: Val, dtype: DType, at: Idx, value: Val, align: u32) {
         let elem = memory(dtype);
         let value = to_memory(w, value, dtype);
         match at {
@@ -93,7 +103,7 @@ impl Cx<'_> {
                 let value = w.broadcast(value, lanes_of(elem, s.lanes));
                 let ptr = w.gep(ptr, at, elem.into());
                 match s.mask {
-                    None => w.store(value, ptr, elem.bytes()),
+                    None => w.store(value, ptr, align),
                     Some(mask) => w.masked_store(value, ptr, mask, elem.bytes()),
                 }
             }
@@ -107,11 +117,17 @@ impl Cx<'_> {
         let shape = &self.ty(store.value).shape;
         let strides = self.store_strides();
         let mut at = self.address(w, s.lanes, idx, &strides);
+        let dtype = self.ty(store.value).dtype;
+        let mut align = alignment(s, idx, &strides, dtype);
         if let Some((axis, start)) = &store.part {
-            let offset = self.dim(w, &(start.clone() * row_major(shape)[*axis].clone()));
+            let start = start.clone() * row_major(shape)[*axis].clone();
+            if !is_multiple(&start, s.lanes) {
+                align = memory(dtype).bytes();
+            }
+            let offset = self.dim(w, &start);
             at = at.offset(w, offset);
         }
-        self.store_at(w, s, self.ptrs[&store.value], self.ty(store.value).dtype, at, value);
+        self.store_aligned(w, s, self.ptrs[&store.value], dtype, at, value, align);
     }
 
     /// The strides of the written buffer along the kernel's axes or groups.
@@ -157,6 +173,26 @@ fn every_second(w: &mut Writer, s: &Scope, ptr: Val, elem: Scalar, at: Val, acce
     let high = w.masked_load(second, high, zero, elem.bytes());
     let picks: Vec<u32> = (0..lanes).map(|lane| 2 * lane).collect();
     w.shuffle(low, high, &picks)
+}
+
+/// The alignment of an access by all lanes, from what the template knows of its index.
+fn alignment(s: &Scope, idx: &[Idx], strides: &[Dim], dtype: DType) -> u32 {
+    let bytes = memory(dtype).bytes();
+    let known = s.aligned.is_some_and(|aligned| {
+        idx.iter().zip(strides).all(|(idx, stride)| match idx {
+            Idx::Linear(base, 1) => *base == aligned && (*stride == Dim::from(1) || is_multiple(stride, s.lanes)),
+            Idx::Uniform(_) => is_multiple(stride, s.lanes),
+            Idx::Linear(..) | Idx::Varying(_) => false,
+        })
+    });
+    if known { (bytes * s.lanes).min(16) } else { bytes }
+}
+
+/// Whether a dimension is a multiple of a number for all values of its symbols.
+pub(crate) fn is_multiple(dim: &Dim, of: u32) -> bool {
+    let (terms, constant) = dim.parts();
+    let of = i64::from(of);
+    constant % of == 0 && terms.iter().all(|(_, coefficient)| coefficient % of == 0)
 }
 
 /// A constant with one element.

@@ -23,6 +23,7 @@ mod depthwise;
 mod dot;
 mod elementwise;
 mod error;
+mod gpu;
 mod index;
 mod kernel;
 mod leaf;
@@ -37,4 +38,6 @@ mod types;
 mod value;
 
 pub use error::LowerError;
-pub use kernel::{Arg, BLOCK, Kernel, Packing, Target, lower};
+pub use gpu::Gpu;
+pub use kernel::{Arg, Block, Kernel, Packing, Target, lower};
+pub use kernels::gpu::Chip;

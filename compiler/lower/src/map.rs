@@ -106,13 +106,13 @@ impl Recipe for Map {
         let rows = self.outer().iter().fold(Dim::from(1), |a, b| a * b.clone());
         match self.target {
             Target::Host { .. } => rows * self.blocks(),
-            Target::Gpu => rows * self.inner(),
+            Target::Gpu(_) => rows * self.inner(),
         }
     }
 
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, _scratch: Option<Val>) {
         let inner = cx.dim(w, &self.inner());
-        if self.target == Target::Gpu {
+        if matches!(self.target, Target::Gpu(_)) {
             // Without outer axes the task is the index; the division would be kept, as nothing says that it is small.
             let (row, at) =
                 if self.outer().is_empty() { (task, task) } else { (w.divui(task, inner), w.remui(task, inner)) };

@@ -46,8 +46,12 @@ fn head(graph: &Graph, kernel: &Kernel) -> String {
     let args: Vec<String> = kernel.args.iter().map(arg).collect();
     let dims: Vec<String> = kernel.dims.iter().map(ToString::to_string).collect();
     let (tasks, scratch) = (&kernel.tasks, &kernel.scratch);
+    let template = match kernel.block.tasks {
+        1 => format!(", {} in blocks of {} threads, shared {}", kernel.template, kernel.block.threads, kernel.block.shared),
+        _ => String::new(),
+    };
     format!(
-        "// kernel {} ({}), dims [{}], tasks {tasks}, scratch {scratch}\n",
+        "// kernel {} ({}), dims [{}], tasks {tasks}, scratch {scratch}{template}\n",
         kernel.name,
         args.join(", "),
         dims.join(", ")

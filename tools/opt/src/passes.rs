@@ -16,7 +16,7 @@ pub(crate) enum Pass {
     Optimize,
     Schedule,
     LowerHost,
-    LowerGpu,
+    LowerGpu(PtxTarget),
     CodegenHost,
     Ptx(PtxTarget),
     Dialect,
@@ -45,7 +45,8 @@ impl FromStr for Pass {
             ("optimize", "") => Some(Pass::Optimize),
             ("schedule", "") => Some(Pass::Schedule),
             ("lower-host", "") => Some(Pass::LowerHost),
-            ("lower-gpu", "") => Some(Pass::LowerGpu),
+            ("lower-gpu", "") => "sm_80".parse().ok().map(Pass::LowerGpu),
+            ("lower-gpu", _) => target().map(Pass::LowerGpu),
             ("codegen-host", "") => Some(Pass::CodegenHost),
             ("dialect", "") => Some(Pass::Dialect),
             _ => None,
@@ -65,11 +66,19 @@ impl fmt::Display for Pass {
             Pass::Optimize => f.write_str("optimize"),
             Pass::Schedule => f.write_str("schedule"),
             Pass::LowerHost => f.write_str("lower-host"),
-            Pass::LowerGpu => f.write_str("lower-gpu"),
+            Pass::LowerGpu(target) => write!(f, "lower-gpu={}", target.name()),
             Pass::CodegenHost => f.write_str("codegen-host"),
             Pass::Dialect => f.write_str("dialect"),
         }
     }
+}
+
+/// How kernels are written for a GPU.
+fn gpu(target: &PtxTarget, arguments: &Arguments) -> Target {
+    Target::Gpu(lower::Gpu {
+        chip: lower::Chip { sm: target.sm(), exact: target.name().ends_with('a'), ptx: target.ptx_version() },
+        approximate: arguments.numerics.allows(rewrite::Exactness::APPROXIMATE),
+    })
 }
 
 /// Runs one pass.
@@ -85,11 +94,11 @@ pub(crate) fn run(pass: &Pass, graph: Graph, arguments: &Arguments) -> Result<Do
         }
         Pass::Schedule => Ok(plan::to_text(&graph, &schedule::plan(&graph))),
         Pass::LowerHost => kernels::lowered(&graph, host).map(|kernels| kernels::to_text(&kernels)),
-        Pass::LowerGpu => kernels::lowered(&graph, Target::Gpu).map(|kernels| kernels::to_text(&kernels)),
+        Pass::LowerGpu(target) => kernels::lowered(&graph, gpu(target, arguments)).map(|kernels| kernels::to_text(&kernels)),
         Pass::CodegenHost => kernels::lowered(&graph, host)
             .and_then(|kernels| kernels::host_code(&kernels, &arguments.host, arguments.stage)),
         Pass::Ptx(target) => {
-            kernels::lowered(&graph, Target::Gpu).and_then(|kernels| kernels::ptx(&kernels, target, arguments.stage))
+            kernels::lowered(&graph, gpu(target, arguments)).and_then(|kernels| kernels::ptx(&kernels, target, arguments.stage))
         }
         Pass::Dialect => dialect(&graph, arguments.locs),
     };

@@ -89,9 +89,9 @@ pub(crate) fn ptx_kernels(kernels: &[Kernel], texts: Vec<String>, artifact: &mut
             name: kernel.name.clone(),
             unit,
             entry: "kernel".into(),
-            block: lower::BLOCK,
-            tasks_per_block: lower::BLOCK,
-            shared: 0,
+            block: kernel.block.threads,
+            tasks_per_block: kernel.block.tasks,
+            shared: kernel.block.shared,
         });
     }
     Kernels::Ptx { units, kernels: entries }

@@ -122,6 +122,29 @@ impl Writer {
         inits: &[Val],
         body: impl FnOnce(&mut Writer, Val, &[Val]) -> Vec<Val>,
     ) -> Vec<Val> {
+        self.for_loop_marked([lo, hi, step], inits, "", body)
+    }
+
+    /// [`Writer::for_loop`] that LLVM leaves as it is: neither unrolled nor peeled, so that a template's own order stays.
+    pub fn for_loop_rolled(
+        &mut self,
+        lo: Val,
+        hi: Val,
+        step: Val,
+        inits: &[Val],
+        body: impl FnOnce(&mut Writer, Val, &[Val]) -> Vec<Val>,
+    ) -> Vec<Val> {
+        let mark = " {llvm.loop_annotation = #llvm.loop_annotation<unroll = <disable = true>>}";
+        self.for_loop_marked([lo, hi, step], inits, mark, body)
+    }
+
+    fn for_loop_marked(
+        &mut self,
+        [lo, hi, step]: [Val; 3],
+        inits: &[Val],
+        mark: &str,
+        body: impl FnOnce(&mut Writer, Val, &[Val]) -> Vec<Val>,
+    ) -> Vec<Val> {
         let results = self.fresh_like(inits);
         let iv = self.fresh(lo.ty);
         let args = self.fresh_like(inits);
@@ -137,7 +160,7 @@ impl Writer {
         self.open(header);
         let next = body(self, iv, &args);
         self.yield_like(inits, &next);
-        self.close("}");
+        self.close(format_args!("}}{mark}"));
         results
     }
 

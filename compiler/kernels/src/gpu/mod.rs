@@ -1,0 +1,39 @@
+//! Tiles on NVIDIA GPUs: what the templates of `lower` are made of.
+//!
+//! From the bottom: [`Chip`] says what an architecture can do; [`layout`] where elements of a tile lie in shared memory,
+//! with swizzles, and [`banks`] how many wavefronts an access takes there; `inst` writes single instructions;
+//! [`Atom`] is a matrix instruction with the places of its fragments; [`Stager`] brings tiles from global to shared memory;
+//! [`Matmul`] is a block's product of two operands, on tensor cores or on FMA units, with a callback for what follows.
+//!
+//! # Invariants
+//! - Nothing here knows graphs. Operands are pointers with strides, or places that a [`Gather`] computes.
+//! - Everything is distributed to threads here; the text holds one thread's code.
+//! - Address arithmetic that decides correctness is written over [`Ints`], so that tests run it on plain numbers for
+//!   all lanes and compare with the fragment's definition.
+//! - An instruction that a [`Chip`] lacks is never written: LLVM would end the process on it.
+//!
+//! Start reading at [`Matmul`].
+
+mod chip;
+mod epilogue;
+mod inst;
+mod ints;
+pub mod banks;
+pub mod layout;
+mod matmul;
+mod mma;
+mod operand;
+mod schedule;
+mod simt;
+mod stage;
+mod tensor_core;
+#[cfg(test)]
+mod tests;
+
+pub use chip::{Chip, Feature};
+pub use ints::{Ints, Plain};
+pub use matmul::{Matmul, Place};
+pub use mma::Atom;
+pub use operand::{Along, Gather, Operand, Source};
+pub use schedule::{Math, Pipeline, Problem, Schedule, Tile};
+pub use stage::{SharedTile, Stager};

@@ -1,0 +1,32 @@
+//! Kernels in which the threads of a block work together.
+//!
+//! Each template is a file with a constructor that says whether it takes a region, and a line in [`TEMPLATES`]; the first
+//! that does is used. What none takes is computed element by element, one for each thread.
+
+mod facts;
+mod product;
+mod windows;
+
+use crate::context::Cx;
+use crate::kernel::Recipe;
+use kernels::gpu::Chip;
+
+/// What a GPU kernel is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gpu {
+    /// The architecture.
+    pub chip: Chip,
+    /// Whether the numerics contract permits approximate products of `f32` (`tf32`).
+    pub approximate: bool,
+}
+
+/// Makes a recipe for a region, if the template takes it. It may set the groups by which the region is addressed.
+type Template = for<'a> fn(&mut Cx<'a>, Gpu) -> Option<Box<dyn Recipe + 'a>>;
+
+/// All templates, the most special first.
+const TEMPLATES: &[Template] = &[product::choose];
+
+/// The recipe of the first template that takes the region.
+pub(crate) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + 'a>> {
+    TEMPLATES.iter().find_map(|template| template(cx, gpu))
+}
