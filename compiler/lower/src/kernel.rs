@@ -283,7 +283,8 @@ fn gpu_function(cx: &mut Cx, args: &[Arg], recipe: &dyn Recipe, gpu: Gpu) -> Str
         if block.is_some_and(|block| block.shared > 0) {
             w.declare_shared();
         }
-        let attrs = block.map_or(String::new(), |b| format!("nvvm.maxntid = array<i32: {}>", b.threads));
+        let attrs = block
+            .map_or(String::new(), |b| format!("nvvm.maxntid = array<i32: {}>, nvvm.minctasm = 1 : i32", b.threads));
         w.function(Function { attrs: &attrs, ..Function::kernel("kernel", &params) }, |w, p| {
             let ptrs = args.iter().zip(p).map(|(arg, ptr)| (arg.value, *ptr)).collect();
             cx.bind(ptrs, p[args.len()..args.len() + n_dims].to_vec());

@@ -36,7 +36,7 @@ impl Cx<'_> {
         }
         let strides = self.leaf_strides(value);
         let at = self.address(w, s.lanes, idx, &strides);
-        let align = alignment(s, idx, &strides, self.ty(value).dtype);
+        let align = alignment(w, s, idx, &strides, self.ty(value).dtype);
         self.load_aligned(w, s, self.ptrs[&value], self.ty(value).dtype, at, align)
     }
 
@@ -118,7 +118,7 @@ impl Cx<'_> {
         let strides = self.store_strides();
         let mut at = self.address(w, s.lanes, idx, &strides);
         let dtype = self.ty(store.value).dtype;
-        let mut align = alignment(s, idx, &strides, dtype);
+        let mut align = alignment(w, s, idx, &strides, dtype);
         if let Some((axis, start)) = &store.part {
             let start = start.clone() * row_major(shape)[*axis].clone();
             if !is_multiple(&start, s.lanes) {
@@ -176,12 +176,12 @@ fn every_second(w: &mut Writer, s: &Scope, ptr: Val, elem: Scalar, at: Val, acce
 }
 
 /// The alignment of an access by all lanes, from what the template knows of its index.
-fn alignment(s: &Scope, idx: &[Idx], strides: &[Dim], dtype: DType) -> u32 {
+fn alignment(w: &Writer, s: &Scope, idx: &[Idx], strides: &[Dim], dtype: DType) -> u32 {
     let bytes = memory(dtype).bytes();
     let known = s.aligned.is_some_and(|aligned| {
         idx.iter().zip(strides).all(|(idx, stride)| match idx {
             Idx::Linear(base, 1) => *base == aligned && (*stride == Dim::from(1) || is_multiple(stride, s.lanes)),
-            Idx::Uniform(_) => is_multiple(stride, s.lanes),
+            Idx::Uniform(at) => w.known_int(*at) == Some(0) || is_multiple(stride, s.lanes),
             Idx::Linear(..) | Idx::Varying(_) => false,
         })
     });

@@ -31,7 +31,15 @@ impl Map {
         }
         let inner = extents.last().and_then(Dim::as_const);
         let by_rows = cx.anchor().is_some_and(|node| reduces_rows(cx, node));
-        let lanes = if by_rows || inner.is_some_and(|n| n < 4) { 1 } else { cx.wide() };
+        let lanes = if let (Target::Gpu(_), true, None, Some(inner)) =
+            (target, groups.is_some(), cx.anchor(), extents.last())
+        {
+            crate::gpu::element_lanes(cx, inner)
+        } else if by_rows || inner.is_some_and(|n| n < 4) {
+            1
+        } else {
+            cx.wide()
+        };
         Map { groups, extents, target, lanes }
     }
 
@@ -106,18 +114,33 @@ impl Recipe for Map {
         let rows = self.outer().iter().fold(Dim::from(1), |a, b| a * b.clone());
         match self.target {
             Target::Host { .. } => rows * self.blocks(),
-            Target::Gpu(_) => rows * self.inner(),
+            Target::Gpu(_) => rows * self.inner().ceil_div(i64::from(self.lanes).into()),
         }
     }
 
+    fn template(&self) -> String {
+        format!("elements, {} lanes", self.lanes)
+    }
+
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, _scratch: Option<Val>) {
-        let inner = cx.dim(w, &self.inner());
+        let per_row = match self.target {
+            Target::Host { .. } => self.inner(),
+            Target::Gpu(_) => self.inner().ceil_div(i64::from(self.lanes).into()),
+        };
+        let inner = cx.dim(w, &per_row);
         if matches!(self.target, Target::Gpu(_)) {
             // Without outer axes the task is the index; the division would be kept, as nothing says that it is small.
             let (row, at) =
                 if self.outer().is_empty() { (task, task) } else { (w.divui(task, inner), w.remui(task, inner)) };
             let outer = split(cx, w, row, self.outer());
-            self.elements(cx, w, &mut Scope::new(1, None), &outer, Idx::Uniform(at));
+            if self.lanes == 1 {
+                self.elements(cx, w, &mut Scope::new(1, None), &outer, Idx::Uniform(at));
+                return;
+            }
+            let lanes = w.i64(self.lanes.into());
+            let at = w.muli(at, lanes);
+            let mut scope = Scope { aligned: Some(at), ..Scope::new(self.lanes, None) };
+            self.elements(cx, w, &mut scope, &outer, Idx::Linear(at, 1));
             return;
         }
         let blocks = cx.dim(w, &self.blocks());

@@ -57,7 +57,7 @@ impl Cx<'_> {
 }
 
 /// The register operation of a reduction. Truth values combine as bits.
-fn reduction(kind: ReduceKind, dtype: DType) -> Reduce {
+pub(crate) fn reduction(kind: ReduceKind, dtype: DType) -> Reduce {
     let signed = dtype.is_signed_int();
     match kind {
         ReduceKind::Sum => Reduce::Add,

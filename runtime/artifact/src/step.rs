@@ -101,7 +101,7 @@ pub enum Step {
 /// `scratch` start at multiples of 64.
 ///
 /// # PTX ABI
-/// The parameters are the device pointers of `args` (u64 each), then `dims` (s64 each), then `tasks` (s64).
+/// The parameters are the device pointers of `args` (u64 each, multiples of 16), then `dims` (s64 each), then `tasks` (s64).
 /// The grid has `ceil(tasks / tasks_per_block)` blocks, see [`PtxKernel`](crate::PtxKernel).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {

@@ -5,6 +5,9 @@ use crate::module::Loaded;
 use runtime::{Address, DeviceError, GraphId, Stream, Work};
 use std::sync::Arc;
 
+/// Kernels access so many bytes at once.
+const ALIGN: u64 = 16;
+
 /// A stream of one module.
 pub(crate) struct CudaStream {
     shared: Arc<Loaded>,
@@ -105,6 +108,11 @@ impl Stream for CudaStream {
             let why = format!("kernel `{}` needs {blocks} blocks, which is more than a grid has", kernel.name);
             return Err(DeviceError::Failed { device: self.shared.device.clone(), why });
         };
+        if work.args.iter().any(|address| !address.get().is_multiple_of(ALIGN)) {
+            let why =
+                format!("kernel `{}` got a tensor that does not start at a multiple of {ALIGN} bytes", kernel.name);
+            return Err(DeviceError::Failed { device: self.shared.device.clone(), why });
+        }
         pack(&work, &mut self.params);
         let shape = Shape { grid, block: kernel.block, shared: kernel.shared };
         // SAFETY: promised by the caller; the parameters are those of the ABI.

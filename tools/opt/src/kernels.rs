@@ -47,7 +47,10 @@ fn head(graph: &Graph, kernel: &Kernel) -> String {
     let dims: Vec<String> = kernel.dims.iter().map(ToString::to_string).collect();
     let (tasks, scratch) = (&kernel.tasks, &kernel.scratch);
     let template = match kernel.block.tasks {
-        1 => format!(", {} in blocks of {} threads, shared {}", kernel.template, kernel.block.threads, kernel.block.shared),
+        1 => format!(
+            ", {} in blocks of {} threads, shared {}",
+            kernel.template, kernel.block.threads, kernel.block.shared
+        ),
         _ => String::new(),
     };
     format!(

@@ -94,12 +94,13 @@ pub(crate) fn run(pass: &Pass, graph: Graph, arguments: &Arguments) -> Result<Do
         }
         Pass::Schedule => Ok(plan::to_text(&graph, &schedule::plan(&graph))),
         Pass::LowerHost => kernels::lowered(&graph, host).map(|kernels| kernels::to_text(&kernels)),
-        Pass::LowerGpu(target) => kernels::lowered(&graph, gpu(target, arguments)).map(|kernels| kernels::to_text(&kernels)),
+        Pass::LowerGpu(target) => {
+            kernels::lowered(&graph, gpu(target, arguments)).map(|kernels| kernels::to_text(&kernels))
+        }
         Pass::CodegenHost => kernels::lowered(&graph, host)
             .and_then(|kernels| kernels::host_code(&kernels, &arguments.host, arguments.stage)),
-        Pass::Ptx(target) => {
-            kernels::lowered(&graph, gpu(target, arguments)).and_then(|kernels| kernels::ptx(&kernels, target, arguments.stage))
-        }
+        Pass::Ptx(target) => kernels::lowered(&graph, gpu(target, arguments))
+            .and_then(|kernels| kernels::ptx(&kernels, target, arguments.stage)),
         Pass::Dialect => dialect(&graph, arguments.locs),
     };
     text.map(Done::Text).map_err(fail)

@@ -166,9 +166,7 @@ impl Matmul {
         let lanes = self.schedule.lanes;
         let (per_row, group) = (self.schedule.tile.n / lanes, 16 / tile.elem.bytes());
         for part in 0..lanes.div_ceil(group) {
-            let address = |lane: u32| {
-                tile.address(&mut Plain, lane / per_row, lane % per_row * lanes + part * group)
-            };
+            let address = |lane: u32| tile.address(&mut Plain, lane / per_row, lane % per_row * lanes + part * group);
             found.push(((0..32).map(address).collect(), lanes.min(group) * tile.elem.bytes()));
         }
         found

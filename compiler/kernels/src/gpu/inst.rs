@@ -39,6 +39,30 @@ impl Writer {
         self.op(v.ty, format_args!("nvvm.shfl.sync bfly {all}, {v}, {by}, {clamp} : {0} -> {0}", v.ty))
     }
 
+    /// [`Writer::shuffle_xor`] of a value of any type up to 64 bits.
+    pub(crate) fn shuffle_any(&mut self, v: Val, by: u32) -> Val {
+        let bits = v.ty.elem().bits();
+        if bits == 32 {
+            return self.shuffle_xor(v, by);
+        }
+        if bits == 64 {
+            let pair = self.llvm_bitcast(v, Ty::vector(Scalar::I32, 2));
+            let words: Vec<Val> = (0..2)
+                .map(|n| {
+                    let word = self.extract(pair, n);
+                    self.shuffle_xor(word, by)
+                })
+                .collect();
+            let pair = self.vector_of(&words);
+            return self.llvm_bitcast(pair, v.ty);
+        }
+        let raw = self.bitcast(v, v.ty.elem().as_int());
+        let wide = self.extui(raw, Scalar::I32);
+        let other = self.shuffle_xor(wide, by);
+        let narrow = self.trunci(other, v.ty.elem().as_int());
+        self.bitcast(narrow, v.ty.elem())
+    }
+
     /// Starts to copy 4, 8 or 16 bytes from global to shared memory; of these only `size` are read, the rest is zero.
     pub(crate) fn copy_async(&mut self, to: Val, from: Val, bytes: u32, size: Option<Val>) {
         // Whole lines bypass the first cache; smaller pieces exist only through it.
@@ -130,6 +154,20 @@ impl Writer {
                 (0..bytes / 4).map(|n| self.extract(all, n)).collect()
             }
         }
+    }
+
+    /// One element out of the words of a piece, as another type.
+    pub(crate) fn unpack(&mut self, words: &[Val], elem: Scalar, element: u32, to: Scalar) -> Val {
+        let bytes = elem.bytes();
+        if bytes == 8 {
+            let pair = self.vector_of(&words[2 * element as usize..2 * element as usize + 2]);
+            return self.llvm_bitcast(pair, elem.into());
+        }
+        let shift = self.i32((element * bytes % 4 * 8).cast_signed());
+        let low = self.shrui(words[(element * bytes / 4) as usize], shift);
+        let raw = self.trunci(low, elem.as_int());
+        let value = self.bitcast(raw, elem);
+        if elem.is_float() { self.float_to_float(value, to) } else { self.int_to_int(value, to, true) }
     }
 
     /// Words as one vector.

@@ -3,7 +3,8 @@
 //! From the bottom: [`Chip`] says what an architecture can do; [`layout`] where elements of a tile lie in shared memory,
 //! with swizzles, and [`banks`] how many wavefronts an access takes there; `inst` writes single instructions;
 //! [`Atom`] is a matrix instruction with the places of its fragments; [`Stager`] brings tiles from global to shared memory;
-//! [`Matmul`] is a block's product of two operands, on tensor cores or on FMA units, with a callback for what follows.
+//! [`Matmul`] is a block's product of two operands, on tensor cores or on FMA units, with a callback for what follows, and
+//! [`Few`] one with few rows; [`Rows`] combines the elements of rows.
 //!
 //! # Invariants
 //! - Nothing here knows graphs. Operands are pointers with strides, or places that a [`Gather`] computes.
@@ -14,15 +15,17 @@
 //!
 //! Start reading at [`Matmul`].
 
+pub mod banks;
 mod chip;
 mod epilogue;
+mod few;
 mod inst;
 mod ints;
-pub mod banks;
 pub mod layout;
 mod matmul;
 mod mma;
 mod operand;
+mod rows;
 mod schedule;
 mod simt;
 mod stage;
@@ -31,9 +34,11 @@ mod tensor_core;
 mod tests;
 
 pub use chip::{Chip, Feature};
+pub use few::{Few, FewPlace};
 pub use ints::{Ints, Plain};
 pub use matmul::{Matmul, Place};
 pub use mma::Atom;
 pub use operand::{Along, Gather, Operand, Source};
+pub use rows::Rows;
 pub use schedule::{Math, Pipeline, Problem, Schedule, Tile};
 pub use stage::{SharedTile, Stager};

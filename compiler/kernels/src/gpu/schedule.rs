@@ -107,7 +107,8 @@ const TENSOR_TILES: &[(u32, u32, u32, u32, u32)] = &[
 ];
 
 /// Rows, columns and warps, for 4-byte elements; `k` is 16.
-const SIMT_TILES: &[(u32, u32, u32, u32)] = &[(128, 128, 4, 2), (128, 64, 4, 1), (64, 128, 2, 2), (64, 64, 2, 1), (32, 64, 1, 1)];
+const SIMT_TILES: &[(u32, u32, u32, u32)] =
+    &[(128, 128, 4, 2), (128, 64, 4, 1), (64, 128, 2, 2), (64, 64, 2, 1), (32, 64, 1, 1)];
 
 impl Schedule {
     /// Threads of a block.
@@ -118,7 +119,8 @@ impl Schedule {
     /// The tiles of both operands in shared memory.
     pub fn tiles(&self) -> [SharedTile; 2] {
         let simt = matches!(self.math, Math::Fma(_));
-        let tile = |outer: u32, along: Along| SharedTile { elem: self.math.operand(), along, outer, k: self.tile.k, simt };
+        let tile =
+            |outer: u32, along: Along| SharedTile { elem: self.math.operand(), along, outer, k: self.tile.k, simt };
         [tile(self.tile.m, self.along[0]), tile(self.tile.n, self.along[1])]
     }
 
@@ -232,7 +234,9 @@ impl Problem {
     fn maths(&self) -> Vec<Math> {
         let fma = match self.elems {
             [Scalar::F64, Scalar::F64] => Some(Math::Fma(Scalar::F64)),
-            [a, b] if a.is_float() && b.is_float() && a != Scalar::F64 && b != Scalar::F64 => Some(Math::Fma(Scalar::F32)),
+            [a, b] if a.is_float() && b.is_float() && a != Scalar::F64 && b != Scalar::F64 => {
+                Some(Math::Fma(Scalar::F32))
+            }
             [Scalar::I32, Scalar::I32] => Some(Math::Fma(Scalar::I32)),
             _ => None,
         };
@@ -264,7 +268,8 @@ impl Problem {
             Math::Fma(elem) => {
                 // Wider elements leave half of the columns.
                 let (narrow, k) = if elem.bytes() == 8 { (2, 8) } else { (1, 16) };
-                let tile = |&(m, n, warps_m, warps_n): &(u32, u32, u32, u32)| Tile { m, n: n / narrow, k, warps_m, warps_n };
+                let tile =
+                    |&(m, n, warps_m, warps_n): &(u32, u32, u32, u32)| Tile { m, n: n / narrow, k, warps_m, warps_n };
                 SIMT_TILES.iter().filter(|t| narrow == 1 || t.0 <= 64).map(tile).collect()
             }
         };

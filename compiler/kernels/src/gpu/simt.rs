@@ -74,7 +74,16 @@ impl Simt {
     }
 
     /// Elements of one operand for one `k`.
-    fn row(&self, w: &mut Writer, stage: Val, tile: &SharedTile, base: Val, k: u32, groups: u32, stride: u32) -> Vec<Val> {
+    fn row(
+        &self,
+        w: &mut Writer,
+        stage: Val,
+        tile: &SharedTile,
+        base: Val,
+        k: u32,
+        groups: u32,
+        stride: u32,
+    ) -> Vec<Val> {
         // The row's share of the swizzle is known here.
         let flip = tile.address(&mut super::Plain, 0, k) - k * tile.row_bytes();
         let flip = w.num(flip);

@@ -216,15 +216,18 @@ impl<'a> Stager<'a> {
     fn pieces(&self, w: &mut Writer, k: Val, also: Option<Val>) -> Vec<(Val, Option<Val>)> {
         let by_rows = self.deal.along == Along::K;
         // What is the same for all pieces of the thread.
-        let (same, varies) = if by_rows { (!self.k_whole, !self.operand.whole) } else { (!self.operand.whole, !self.k_whole) };
+        let (same, varies) =
+            if by_rows { (!self.k_whole, !self.operand.whole) } else { (!self.operand.whole, !self.k_whole) };
         let mut common = also;
         if same {
-            let (at, end) = if by_rows { (w.addi(k, self.column), self.k) } else { (self.outer_of(w, 0), self.operand.extent) };
+            let (at, end) =
+                if by_rows { (w.addi(k, self.column), self.k) } else { (self.outer_of(w, 0), self.operand.extent) };
             let inside = w.cmpi(IntCmp::Slt, at, end);
             common = Some(and(w, common, inside));
         }
         let left = varies.then(|| {
-            let (at, end) = if by_rows { (self.outer_of(w, 0), self.operand.extent) } else { (w.addi(k, self.row), self.k) };
+            let (at, end) =
+                if by_rows { (self.outer_of(w, 0), self.operand.extent) } else { (w.addi(k, self.row), self.k) };
             w.subi(end, at)
         });
         let mut pointer = self.from.map(|[pointer, step]| {
@@ -252,7 +255,14 @@ impl<'a> Stager<'a> {
             .collect()
     }
 
-    fn gather(&self, w: &mut Writer, gather: &dyn super::Gather, piece: u32, k: Val, valid: Option<Val>) -> (Val, Option<Val>) {
+    fn gather(
+        &self,
+        w: &mut Writer,
+        gather: &dyn super::Gather,
+        piece: u32,
+        k: Val,
+        valid: Option<Val>,
+    ) -> (Val, Option<Val>) {
         let (outer, at) = if self.deal.along == Along::K {
             (&self.gathered[piece as usize], self.column)
         } else {
@@ -295,7 +305,7 @@ impl<'a> Stager<'a> {
                 continue;
             }
             for element in 0..self.deal.lanes {
-                let value = self.element(w, words, element);
+                let value = w.unpack(words, self.operand.elem, element, self.tile.elem);
                 let to = self.target(w, stage, first, piece, element);
                 let bytes = value.ty.bytes();
                 w.store(value, to, bytes);
@@ -311,24 +321,6 @@ impl<'a> Stager<'a> {
             _ => w.vector_of(words),
         };
         w.store(value, to, self.operand.piece);
-    }
-
-    /// One element of a piece, in the tile's type.
-    fn element(&self, w: &mut Writer, words: &[Val], element: u32) -> Val {
-        let bytes = self.operand.elem.bytes();
-        if bytes == 8 {
-            let pair = w.vector_of(&words[2 * element as usize..2 * element as usize + 2]);
-            return w.llvm_bitcast(pair, self.operand.elem.into());
-        }
-        let word = words[(element * bytes / 4) as usize];
-        let shift = w.num(element * bytes % 4 * 8);
-        let low = w.shrui(word, shift);
-        let raw = w.trunci(low, self.operand.elem.as_int());
-        let value = w.bitcast(raw, self.operand.elem);
-        match (self.operand.elem.is_float(), self.tile.elem) {
-            (true, to) => w.float_to_float(value, to),
-            (false, to) => w.int_to_int(value, to, true),
-        }
     }
 
     /// Where an element of a piece goes.

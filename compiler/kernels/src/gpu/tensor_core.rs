@@ -97,10 +97,7 @@ impl TensorCore {
     pub(crate) fn bases(&self, w: &mut Writer, thread: Val) -> Bases {
         let (lane, warp) = (w.rest(thread, 32), w.over(thread, 32));
         let (wm, wn) = self.warp(w, warp);
-        Bases {
-            a: self.address(w, Side::A, (lane, wm), 0, 0),
-            b: self.address(w, Side::B, (lane, wn), 0, 0),
-        }
+        Bases { a: self.address(w, Side::A, (lane, wm), 0, 0), b: self.address(w, Side::B, (lane, wn), 0, 0) }
     }
 
     /// How the address of a fragment follows from the first: bits to flip, and bytes to add.
@@ -170,7 +167,8 @@ impl TensorCore {
         let columns = self.fragments(Side::B) * 2;
         let (fragment, half) = (pair as u32 / 2, pair as u32 % 2);
         let constant = fragment / columns * 16 + half * 8;
-        let (base, far, near) = (i.times(wn, self.warp_extent(Side::B)), i.num(fragment % columns * 8), i.rest(lane, 4));
+        let (base, far, near) =
+            (i.times(wn, self.warp_extent(Side::B)), i.num(fragment % columns * 8), i.rest(lane, 4));
         let near = i.times(near, 2);
         let column = i.add(base, far);
         (RunRow { warp: wm, constant, lane: i.over(lane, 4) }, i.add(column, near))
@@ -180,8 +178,5 @@ impl TensorCore {
 /// `f32` to the nearest `tf32`, ties away from zero.
 fn round_to_tf32(w: &mut Writer, word: Val) -> Val {
     let value = w.bitcast(word, crate::text::Scalar::F32);
-    w.op(
-        Ty::I32,
-        format_args!("llvm.call_intrinsic \"llvm.nvvm.f2tf32.rna\"({value}) : (f32) -> i32"),
-    )
+    w.op(Ty::I32, format_args!("llvm.call_intrinsic \"llvm.nvvm.f2tf32.rna\"({value}) : (f32) -> i32"))
 }

@@ -15,7 +15,15 @@ fn chips() -> impl Iterator<Item = Chip> {
 }
 
 fn problem(chip: Chip, elem: Scalar, atom: Option<Atom>, along: [Along; 2], pieces: [u32; 2]) -> Problem {
-    Problem { chip, sizes: [1, 1024, 1024, 1024], elems: [elem; 2], along, pieces, lanes: 16 / elem.bytes().clamp(2, 4), atom }
+    Problem {
+        chip,
+        sizes: [1, 1024, 1024, 1024],
+        elems: [elem; 2],
+        along,
+        pieces,
+        lanes: 16 / elem.bytes().clamp(2, 4),
+        atom,
+    }
 }
 
 /// Every type and direction, with pieces of 16 bytes.
@@ -57,9 +65,8 @@ fn layouts_and_swizzles_are_permutations() {
     let layout = Layout::row_major(&[4, 8, 32]);
     assert_eq!(layout.offset(&[1, 2, 3]), 256 + 64 + 3);
     let swizzle = Swizzle::new(3, 4, 3);
-    let mut seen: Vec<u32> = (0..layout.size())
-        .map(|n| swizzle.apply(&mut Plain, layout.offset(&layout.coordinates(n))))
-        .collect();
+    let mut seen: Vec<u32> =
+        (0..layout.size()).map(|n| swizzle.apply(&mut Plain, layout.offset(&layout.coordinates(n)))).collect();
     seen.sort_unstable();
     assert!(seen.iter().copied().eq(0..1024));
 }
@@ -105,7 +112,9 @@ fn transposed_writes_of_singles_have_no_conflicts() {
 }
 
 fn tensor_cores() -> Vec<TensorCore> {
-    let all = problems().into_iter().flat_map(|p| p.space().into_iter().map(move |schedule| Matmul { chip: p.chip, schedule }));
+    let all = problems()
+        .into_iter()
+        .flat_map(|p| p.space().into_iter().map(move |schedule| Matmul { chip: p.chip, schedule }));
     all.filter_map(|matmul| match matmul.core() {
         Core::Tensor(core) => Some(core),
         Core::Simt(_) => None,
@@ -120,7 +129,8 @@ fn ldmatrix(addresses: &[u32], transposed: bool) -> Vec<[[u32; 2]; 4]> {
         .map(|lane| {
             [0, 1, 2, 3].map(|matrix| {
                 let half = |which: usize| {
-                    let (row, column) = if transposed { (lane % 4 * 2 + which, lane / 4) } else { (lane / 4, lane % 4 * 2 + which) };
+                    let (row, column) =
+                        if transposed { (lane % 4 * 2 + which, lane / 4) } else { (lane / 4, lane % 4 * 2 + which) };
                     addresses[matrix * 8 + row] + 2 * column as u32
                 };
                 [half(0), half(1)]

@@ -4,8 +4,13 @@
 //! that does is used. What none takes is computed element by element, one for each thread.
 
 mod facts;
+mod few;
+mod operands;
 mod product;
+mod rows;
 mod windows;
+
+pub(crate) use facts::element_lanes;
 
 use crate::context::Cx;
 use crate::kernel::Recipe;
@@ -24,7 +29,7 @@ pub struct Gpu {
 type Template = for<'a> fn(&mut Cx<'a>, Gpu) -> Option<Box<dyn Recipe + 'a>>;
 
 /// All templates, the most special first.
-const TEMPLATES: &[Template] = &[product::choose];
+const TEMPLATES: &[Template] = &[few::choose, product::choose, rows::choose];
 
 /// The recipe of the first template that takes the region.
 pub(crate) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + 'a>> {

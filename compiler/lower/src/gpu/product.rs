@@ -6,18 +6,18 @@
 //! 16-bit floats and bytes use tensor cores; `f32` does so only where the contract permits `tf32`, and is otherwise one
 //! chain of fused multiply-adds for each element, in order of `k`, just as the kernel that computes each element on its own.
 
-use super::facts::{divides, guess};
-use super::windows::WindowPlaces;
 use super::Gpu;
+use super::facts::{divides, guess};
+use super::operands::{Facts, Side, batch_of, dim32, facts, result_index};
+use super::windows::WindowPlaces;
 use crate::context::{Cx, Scope};
-use crate::contraction::{Columns, Contraction, Matrix, Role};
-use crate::index::Idx;
+use crate::contraction::{Columns, Contraction, Matrix};
 use crate::kernel::{Block, Recipe};
 use crate::reduce::finish;
 use crate::types::memory;
 use graph::Node;
-use kernels::gpu::{Along, Atom, Ints, Matmul, Operand, Place, Problem, Schedule, Source};
-use kernels::text::{Scalar, Val, Writer};
+use kernels::gpu::{Atom, Ints, Matmul, Operand, Place, Problem, Schedule, Source};
+use kernels::text::{Val, Writer};
 use ops::Op;
 use tensor::{DType, Dim};
 
@@ -34,14 +34,6 @@ struct Product {
     b: Facts,
 }
 
-/// What is known of an operand.
-#[derive(Clone, Copy, Debug)]
-struct Facts {
-    elem: Scalar,
-    along: Along,
-    piece: u32,
-}
-
 /// The recipe of a region whose anchor is a product.
 pub(super) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + 'a>> {
     let node = cx.anchor()?;
@@ -53,39 +45,6 @@ pub(super) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + '
     let schedule = schedule(cx, node, &contraction, gpu, a, b)?;
     cx.groups = Some(contraction.groups.clone());
     Some(Box::new(Product { matmul: Matmul { chip: gpu.chip, schedule }, contraction, a, b }))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    A,
-    B,
-}
-
-fn facts(cx: &Cx, contraction: &Contraction, side: Side) -> Facts {
-    let (matrix, outer) = match side {
-        Side::A => (&contraction.a, &contraction.m),
-        Side::B => (&contraction.b, &contraction.n),
-    };
-    let elem = memory(cx.ty(matrix.leaf).dtype);
-    let bytes = elem.bytes();
-    if side == Side::B && matches!(contraction.columns, Columns::Windows(_)) {
-        return Facts { elem, along: Along::Outer, piece: bytes };
-    }
-    let one = Dim::from(1);
-    let (along, length, other) = if matrix.k_stride == one {
-        (Along::K, &contraction.k, &matrix.outer_stride)
-    } else if matrix.outer_stride == one {
-        (Along::Outer, outer, &matrix.k_stride)
-    } else {
-        return Facts { elem, along: Along::K, piece: bytes };
-    };
-    let strides = matrix.batch_strides.iter().chain([length, other, &matrix.offset]);
-    let strides: Vec<&Dim> = strides.collect();
-    let mut piece = 16;
-    while piece > bytes && !strides.iter().all(|stride| divides(piece / bytes, stride)) {
-        piece /= 2;
-    }
-    Facts { elem, along, piece }
 }
 
 /// The matrix instruction for these types.
@@ -146,16 +105,9 @@ impl Product {
         let (n_rows, n_columns) = (dim32(cx, w, &rows), dim32(cx, w, &columns));
         let per_matrix = w.muli(n_rows, n_columns);
         let alone = self.contraction.batch.iter().all(|extent| *extent == Dim::from(1));
-        let (mut matrix, at) =
+        let (matrix, at) =
             if alone { (w.num(0), block) } else { (w.divui(block, per_matrix), w.remui(block, per_matrix)) };
-        let mut batch = vec![];
-        for extent in self.contraction.batch.iter().rev() {
-            let extent = dim32(cx, w, extent);
-            let idx = w.remui(matrix, extent);
-            batch.push(w.extsi(idx, Scalar::I64));
-            matrix = w.divui(matrix, extent);
-        }
-        batch.reverse();
+        let batch = batch_of(cx, w, &self.contraction, matrix);
         let group = w.num(GROUP);
         let width = w.muli(group, n_columns);
         let (number, within) = (w.divui(at, width), w.remui(at, width));
@@ -207,22 +159,7 @@ impl Product {
         let sums = finish(w, sums, cx.ty(anchor.outputs[0]).dtype);
         cx.given.borrow_mut().insert(anchor.outputs[0], sums);
         let mut scope = Scope { aligned: Some(column), ..Scope::new(lanes, None) };
-        let idx: Vec<Idx> = self
-            .contraction
-            .roles
-            .iter()
-            .map(|role| match role {
-                Role::Batch(at) => Idx::Uniform(batch[*at]),
-                Role::Row(None) => Idx::Uniform(row),
-                Role::Row(Some(group)) => {
-                    let m = cx.dim(w, &self.contraction.m);
-                    let first = w.muli(batch[*group], m);
-                    Idx::Uniform(w.addi(first, row))
-                }
-                Role::Column if lanes == 1 => Idx::Uniform(column),
-                Role::Column => Idx::Linear(column, 1),
-            })
-            .collect();
+        let idx = result_index(cx, w, &self.contraction, batch, [row, column], lanes);
         let value = cx.value(w, &mut scope, cx.region.result, &idx);
         cx.store(w, &scope, &idx, value);
     }
@@ -264,10 +201,4 @@ impl Recipe for Product {
             self.finish(cx, w, &batch, row, column, sums);
         });
     }
-}
-
-/// A dimension as an `i32`.
-fn dim32(cx: &Cx, w: &mut Writer, dim: &Dim) -> Val {
-    let wide = cx.dim(w, dim);
-    w.trunci(wide, Scalar::I32)
 }

@@ -28,7 +28,13 @@ struct Places {
 }
 
 impl WindowPlaces {
-    pub(super) fn new(cx: &Cx, w: &mut Writer, contraction: &Contraction, batch: &[Val], place: &Place) -> WindowPlaces {
+    pub(super) fn new(
+        cx: &Cx,
+        w: &mut Writer,
+        contraction: &Contraction,
+        batch: &[Val],
+        place: &Place,
+    ) -> WindowPlaces {
         let Columns::Windows(windows) = &contraction.columns else { return WindowPlaces(None) };
         let elem: Ty = crate::types::memory(cx.ty(contraction.b.leaf).dtype).into();
         let base = contraction.base(cx, w, &contraction.b, batch);
