@@ -31,14 +31,11 @@ impl Map {
         }
         let inner = extents.last().and_then(Dim::as_const);
         let by_rows = cx.anchor().is_some_and(|node| reduces_rows(cx, node));
-        let lanes = if let (Target::Gpu(_), true, None, Some(inner)) =
-            (target, groups.is_some(), cx.anchor(), extents.last())
-        {
-            crate::gpu::element_lanes(cx, inner)
-        } else if by_rows || inner.is_some_and(|n| n < 4) {
-            1
-        } else {
-            cx.wide()
+        let few = by_rows || inner.is_some_and(|n| n < 4);
+        let lanes = match (target, extents.last()) {
+            (Target::Gpu(_), Some(inner)) if keeps_neighbors(cx) => crate::gpu::element_lanes(cx, inner),
+            _ if few => 1,
+            _ => cx.wide(),
         };
         Map { groups, extents, target, lanes }
     }
@@ -192,6 +189,16 @@ fn collapsed(cx: &Cx) -> Option<Groups> {
     starts.sort_unstable();
     starts.dedup();
     Some(Groups::of(to, &starts))
+}
+
+/// Whether every member computes neighbors along the innermost axis from neighbors, or from one element.
+fn keeps_neighbors(cx: &Cx) -> bool {
+    let keeps = |node: &Node| match node.op {
+        Op::Broadcast(_) => true,
+        Op::Reshape(_) => schedule::is_unit_reshape(cx.graph, node),
+        _ => class(cx.graph, node) == Class::Elementwise,
+    };
+    cx.ty(cx.region.result).rank() > 0 && cx.region.members.iter().all(|idx| keeps(&cx.graph.nodes[*idx]))
 }
 
 /// Whether the anchor's own loop runs along memory, so that it takes the vectors.
