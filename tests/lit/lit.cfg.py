@@ -37,8 +37,9 @@ for tool in ("tenfold", "tenfold-opt", "FileCheck", "not"):
 
 # Models are written in ONNX's own text form.
 config.substitutions.append(("%onnx", f"{sys.executable} {here / 'onnx_text.py'}"))
-# `ptxas` of the test set-up; it needs no GPU.
-ptxas = sorted(root.glob(".venv/lib/python3*/site-packages/nvidia/cu*/bin/ptxas"))
-if ptxas:
-    config.available_features.add("ptxas")
-    config.substitutions.append(("%ptxas", str(ptxas[0])))
+# NVIDIA's assembler and disassembler of the test set-up; they need no GPU.
+for tool in ("ptxas", "nvdisasm"):
+    found = sorted(root.glob(f".venv/lib/python3*/site-packages/nvidia/cu*/bin/{tool}"))
+    if found:
+        config.available_features.add(tool)
+        config.substitutions.append((f"%{tool}", str(found[0])))
