@@ -181,6 +181,8 @@ pub(crate) fn compile_graph(
     report.timings.push(Timing { phase: Phase::Lower, time: start.elapsed() });
     let start = Instant::now();
     for (target, assembled) in options.targets.iter().zip(assembled) {
+        let template = |kernel: &lower::Kernel| (target.name(), kernel.name.clone(), kernel.template.clone());
+        report.templates.extend(assembled.kernels.iter().map(template));
         report.kernels.push((target.name(), assembled.n_launches, assembled.kernels.len()));
         let kernels = emit(target, &assembled.kernels, options, &mut artifact)?;
         artifact.variants.push(Variant { target: target.name(), kernels, program: assembled.program });

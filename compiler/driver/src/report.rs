@@ -23,6 +23,8 @@ pub struct Report {
     pub nodes_optimized: usize,
     /// Launches in the program, and different kernels among them, for each target.
     pub kernels: Vec<(String, usize, usize)>,
+    /// The template that each kernel was written from: target, kernel, template with its schedule.
+    pub templates: Vec<(String, String, String)>,
     /// Time of each phase, in order.
     pub timings: Vec<Timing>,
     /// Nodes of the e-graphs, all parts together.

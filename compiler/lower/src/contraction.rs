@@ -324,6 +324,10 @@ impl Recipe for Contraction {
         self.accumulate_functions(w);
     }
 
+    fn template(&self) -> String {
+        "tiles of registers".into()
+    }
+
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, scratch: Option<Val>) {
         let Some(scratch) = scratch else { return };
         let mut extents = self.batch.clone();

@@ -30,6 +30,10 @@ impl Recipe for CumulativeRow<'_> {
         self.others.iter().fold(Dim::from(1), |a, b| a * b.clone())
     }
 
+    fn template(&self) -> String {
+        "rows in order".into()
+    }
+
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, _scratch: Option<Val>) {
         let op = self.op;
         let operand = self.node.inputs[0];

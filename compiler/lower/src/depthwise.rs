@@ -229,6 +229,10 @@ impl Recipe for Depthwise {
         self.stencil.function(w);
     }
 
+    fn template(&self) -> String {
+        "depthwise rows".into()
+    }
+
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, scratch: Option<Val>) {
         let Some(scratch) = scratch else { return };
         let extents = [self.images.clone(), self.filters.clone(), self.row_blocks()];

@@ -91,6 +91,10 @@ impl Recipe for Scatter<'_> {
         Dim::from(1)
     }
 
+    fn template(&self) -> String {
+        "scatter".into()
+    }
+
     fn task(&self, cx: &Cx, w: &mut Writer, _task: Val, _scratch: Option<Val>) {
         self.copy(cx, w);
         let updates = self.node.inputs[2];

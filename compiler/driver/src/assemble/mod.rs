@@ -166,7 +166,8 @@ impl Assembler<'_> {
         let names = |idx: &usize| graph.nodes[*idx].loc.node_names().into_iter().map(String::from).collect::<Vec<_>>();
         let sources: Vec<String> = region.members.iter().flat_map(names).collect();
         self.options.go_on(Phase::Lower, self.n_launches, 0)?;
-        let lowered = lower::lower(graph, region, &frame.producers, &frame.constants, self.target.lowering());
+        let target = self.target.lowering(self.options.numerics);
+        let lowered = lower::lower(graph, region, &frame.producers, &frame.constants, target);
         let kernel = match lowered {
             Ok(kernel) => kernel,
             Err(error) => {

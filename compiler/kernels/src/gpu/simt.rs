@@ -6,7 +6,7 @@
 
 use super::matmul::RunRow;
 use super::schedule::Tile;
-use super::{Ints, SharedTile};
+use super::{Ints, Plain, SharedTile};
 use crate::text::{Access, Scalar, Ty, Val, Writer};
 
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ impl Simt {
     }
 
     /// A thread's place among the warp's rows and columns of threads, and its warp's.
-    fn position<I: Ints>(&self, i: &mut I, thread: I::Num) -> [I::Num; 4] {
+    pub(crate) fn position<I: Ints>(&self, i: &mut I, thread: I::Num) -> [I::Num; 4] {
         let (lane, warp) = (i.rest(thread, 32), i.over(thread, 32));
         let (wm, wn) = (i.over(warp, self.tile.warps_n), i.rest(warp, self.tile.warps_n));
         [wm, wn, i.over(lane, 8), i.rest(lane, 8)]
@@ -73,6 +73,15 @@ impl Simt {
         (rows * columns * self.group() * self.group()) as usize
     }
 
+    /// How the address of a group follows from that of a thread's first for `k = 0`: bits to flip, and bytes to add.
+    /// The row's share of the swizzle is known here; a group's distance is added where the swizzle does not touch it.
+    pub(crate) fn offset(&self, tile: &SharedTile, k: u32, group: u32, stride: u32) -> (u32, u32) {
+        let flip = tile.address(&mut Plain, 0, k) - k * tile.row_bytes();
+        let far = group * stride * self.elem().bytes();
+        let mixed = ((1 << tile.swizzle().bits) - 1) << tile.swizzle().base;
+        if far & mixed == 0 { (flip, far + k * tile.row_bytes()) } else { (flip ^ far, k * tile.row_bytes()) }
+    }
+
     /// Elements of one operand for one `k`.
     fn row(
         &self,
@@ -81,19 +90,16 @@ impl Simt {
         tile: &SharedTile,
         base: Val,
         k: u32,
-        groups: u32,
-        stride: u32,
+        [groups, stride]: [u32; 2],
     ) -> Vec<Val> {
-        // The row's share of the swizzle is known here.
-        let flip = tile.address(&mut super::Plain, 0, k) - k * tile.row_bytes();
-        let flip = w.num(flip);
-        let at = w.xori(base, flip);
-        let pointer = w.shared_at(stage, at);
         let ty = Ty::vector(self.elem(), self.group());
         (0..groups)
             .flat_map(|group| {
-                let far = group * stride * self.elem().bytes() + k * tile.row_bytes();
-                let pointer = w.gep_const(pointer, far.into(), Ty::I8);
+                let (flip, add) = self.offset(tile, k, group, stride);
+                let flip = w.num(flip);
+                let at = w.xori(base, flip);
+                let pointer = w.shared_at(stage, at);
+                let pointer = w.gep_const(pointer, add.into(), Ty::I8);
                 let all = w.load(pointer, ty, Access::aligned(16));
                 (0..self.group()).map(|lane| w.extract(all, lane)).collect::<Vec<_>>()
             })
@@ -107,8 +113,8 @@ impl Simt {
         let width = self.group();
         let b_stage = w.gep_const(stage, self.a.bytes().into(), Ty::I8);
         let load = |w: &mut Writer, k: u32| {
-            let a = self.row(w, stage, &self.a, bases.a, k, rows, 4 * width);
-            let b = self.row(w, b_stage, &self.b, bases.b, k, columns, 8 * width);
+            let a = self.row(w, stage, &self.a, bases.a, k, [rows, 4 * width]);
+            let b = self.row(w, b_stage, &self.b, bases.b, k, [columns, 8 * width]);
             (a, b)
         };
         let n_columns = (columns * width) as usize;

@@ -191,6 +191,32 @@ fn fragments_are_at_known_distances() {
     }
 }
 
+/// What FMA units read is what their sums are made of.
+#[test]
+fn threads_read_the_rows_and_columns_of_their_sums() {
+    for problem in problems() {
+        for schedule in problem.space() {
+            let Core::Simt(core) = (Matmul { chip: problem.chip, schedule }).core() else { continue };
+            let (width, bytes, [rows, columns]) = (core.group(), core.a.elem.bytes(), core.groups());
+            for thread in 0..schedule.threads() {
+                let [wm, wn, ty, tx] = core.position(&mut Plain, thread);
+                let sides = [
+                    (&core.a, wm * schedule.tile.m / schedule.tile.warps_m, ty, rows, 4),
+                    (&core.b, wn * schedule.tile.n / schedule.tile.warps_n, tx, columns, 8),
+                ];
+                for (tile, warp, lane, groups, lanes) in sides {
+                    let base = warp * bytes + lane * 16;
+                    for (k, group) in (0..schedule.tile.k).flat_map(|k| (0..groups).map(move |group| (k, group))) {
+                        let (flip, add) = core.offset(tile, k, group, lanes * width);
+                        let outer = warp + lane * width + group * lanes * width;
+                        assert_eq!((base ^ flip) + add, tile.address(&mut Plain, outer, k), "{}", schedule.name());
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Every element of a tile is brought by one thread, to its own place.
 #[test]
 fn deals_cover_tiles_once() {

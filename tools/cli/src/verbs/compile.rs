@@ -32,7 +32,7 @@ pub(crate) struct Verb {
     /// Stop after this phase, and write its printed form
     #[arg(long, value_name = "PHASE", value_parser = parse_phase)]
     to: Option<Phase>,
-    /// Tell how long each phase took
+    /// Tell how long each phase took, and from which template each kernel was written
     #[arg(long)]
     time: bool,
     /// Most time of the compile. It is looked at between phases, between kernels that are lowered, and between those that
@@ -68,6 +68,9 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     if verb.time {
         for timing in &report.timings {
             output::note(format!("{:>10.1} ms  {}", millis(timing.time), timing.phase.name()));
+        }
+        for (target, kernel, template) in &report.templates {
+            output::note(format!("{target}: {kernel}: {template}"));
         }
     }
     Ok(())
@@ -130,7 +133,10 @@ pub(crate) fn report_json(report: &Report) -> Value {
     let kernels = report.kernels.iter();
     let kernels =
         kernels.map(|(target, launches, kernels)| json!({"target": target, "launches": launches, "kernels": kernels}));
+    let template = |(target, kernel, template): &(String, String, String)| json!({"target": target, "kernel": kernel, "template": template});
+    let templates: Vec<Value> = report.templates.iter().map(template).collect();
     json!({
+        "templates": templates,
         "nodes_imported": report.nodes_imported,
         "nodes_canonical": report.nodes_canonical,
         "nodes_optimized": report.nodes_optimized,
