@@ -4,6 +4,7 @@ use crate::exec::barrier::BarrierOp;
 use crate::exec::collective::{Elect, Match, Redux, Shuffle, Vote};
 use crate::exec::copy::CopyOp;
 use crate::exec::matrix::{MatrixMove, Mma};
+use crate::exec::wgmma::WgmmaOp;
 use crate::memory::atomic::Atomic;
 use crate::row::MapFn;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub(crate) struct Code {
     pub(crate) max_threads: Option<[u32; 3]>,
     pub(crate) required_threads: Option<[u32; 3]>,
     pub(crate) cluster: Option<[u32; 3]>,
+    /// Whether it has `wgmma`, which needs a look at every instruction.
+    pub(crate) has_products: bool,
     /// The text that lines are quoted from.
     pub(crate) text: Arc<str>,
 }
@@ -52,6 +55,11 @@ pub(crate) enum Op {
         f: MapFn,
         to: Slot,
         from: [Slot; 4],
+    },
+    /// Copies a register.
+    Move {
+        to: Slot,
+        from: Slot,
     },
     /// Reads memory.
     Load(Access),
@@ -87,6 +95,7 @@ pub(crate) enum Op {
     Copy(CopyOp),
     MatrixMove(MatrixMove),
     Mma(Box<Mma>),
+    Wgmma(WgmmaOp),
 }
 
 /// A state space of an access.
@@ -155,4 +164,61 @@ pub(crate) enum LaneMask {
     Below,
     AtLeast,
     Above,
+}
+
+impl Op {
+    /// Tells the registers that may hold data: each with whether it is written.
+    pub(crate) fn registers(&self, tell: &mut dyn FnMut(Slot, bool)) {
+        let mut read = |slots: &[Slot]| slots.iter().for_each(|slot| tell(*slot, false));
+        match self {
+            Op::Map { to, from, .. } => {
+                read(from);
+                tell(*to, true);
+            }
+            Op::Move { to, from } => {
+                read(&[*from]);
+                tell(*to, true);
+            }
+            Op::Load(access) => {
+                read(&[access.place.slot]);
+                access.slots.iter().flatten().for_each(|slot| tell(*slot, true));
+            }
+            Op::Store(access) => {
+                read(&[access.place.slot]);
+                access.slots.iter().flatten().for_each(|slot| tell(*slot, false));
+            }
+            Op::Atomic(op) => {
+                read(&op.a);
+                op.to.iter().for_each(|slot| tell(*slot, true));
+            }
+            Op::Shuffle(op) => {
+                read(&[op.from]);
+                tell(op.to, true);
+            }
+            Op::Redux(op) => {
+                read(&[op.from]);
+                tell(op.to, true);
+            }
+            Op::MatrixMove(op) => op.registers.iter().for_each(|slot| tell(*slot, op.writes())),
+            Op::Mma(op) => {
+                op.registers[1..].iter().for_each(|slots| read(slots));
+                op.registers[0].iter().for_each(|slot| tell(*slot, true));
+            }
+            // Their operands are addresses, predicates and masks.
+            Op::Branch(_)
+            | Op::BranchIndexed { .. }
+            | Op::Exit
+            | Op::Trap
+            | Op::Clock(_)
+            | Op::ActiveMask(_)
+            | Op::Vote(_)
+            | Op::Match(_)
+            | Op::Elect(_)
+            | Op::Barrier(_)
+            | Op::Fence
+            | Op::FenceProxy
+            | Op::Copy(_)
+            | Op::Wgmma(_) => {}
+        }
+    }
 }

@@ -31,5 +31,5 @@ mod ty;
 
 pub use device::Sim;
 pub use error::{Error, Fault, FaultKind};
-pub use exec::{Counts, Options};
+pub use exec::{Counts, Options, Swizzle, TensorMap};
 pub use machine::{Grid, Machine, ModuleId};

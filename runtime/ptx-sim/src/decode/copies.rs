@@ -4,7 +4,8 @@ use super::{Decoder, View};
 use crate::code::{AccessSpace, Op};
 use crate::error::Error;
 use crate::exec::barrier::BarrierOp;
-use crate::exec::copy::CopyOp;
+use crate::exec::copy::{CopyOp, Outside};
+use crate::memory::atomic::Update;
 use crate::text::{Operand, RegType};
 use crate::ty::Ty;
 
@@ -14,7 +15,8 @@ impl Decoder<'_> {
         if view.head() == "mbarrier" {
             return self.mbarrier(view);
         }
-        if !view.words.has("async") {
+        let is_reduction = view.words.has("reduce");
+        if !view.words.has("async") || (is_reduction && !view.words.rest().contains(&"bulk")) {
             return Err(view.unknown("instruction"));
         }
         let op = if view.words.has("bulk") { self.bulk(view)? } else { self.copy(view)? };
@@ -79,7 +81,11 @@ impl Decoder<'_> {
             let reads_only = view.words.has("read");
             return Ok(CopyOp::BulkWait { groups: self.number(view, 0)?, reads_only });
         }
+        if view.words.has("prefetch") {
+            return self.bulk_prefetch(view);
+        }
         let has_policy = view.words.has("L2::cache_hint");
+        let axes = self.tensor_axes(view)?;
         if view.words.has("mbarrier::complete_tx::bytes") {
             let multicast = view.words.has("multicast::cluster");
             let cluster = view.words.has("shared::cluster");
@@ -87,22 +93,84 @@ impl Decoder<'_> {
             if !view.words.has("global") || cluster == own {
                 return Err(view.unknown("only copies from global to shared memory are known"));
             }
-            view.exactly(4 + usize::from(multicast) + usize::from(has_policy))?;
             let space = if cluster { AccessSpace::SharedCluster } else { AccessSpace::Shared };
             let to = self.place(view, 0, space)?;
-            let from = self.place(view, 1, AccessSpace::Global)?;
-            let bytes = self.from(view, 2, Ty::U(32))?;
-            let barrier = self.place(view, 3, space)?;
-            let mask = if multicast { Some(self.from(view, 4, Ty::U(16))?) } else { None };
-            return Ok(CopyOp::Bulk { to, from, bytes, barrier, mask });
+            let from = self.outside(view, 1, axes, 2)?;
+            let next = if axes.is_some() { 2 } else { 3 };
+            let barrier = self.place(view, next, space)?;
+            view.exactly(next + 1 + usize::from(multicast) + usize::from(has_policy))?;
+            let mask = if multicast { Some(self.from(view, next + 1, Ty::U(16))?) } else { None };
+            return Ok(CopyOp::Bulk { to, from, barrier, mask });
         }
         if !(view.words.has("global") && view.words.has("shared::cta") && view.words.has("bulk_group")) {
             return Err(view.unknown("no such copy"));
         }
-        view.exactly(3 + usize::from(has_policy))?;
-        let to = self.place(view, 0, AccessSpace::Global)?;
-        let from = self.place(view, 1, AccessSpace::Shared)?;
-        Ok(CopyOp::BulkStore { to, from, bytes: self.from(view, 2, Ty::U(32))? })
+        let reduce = if view.statement.name.get(1).is_some_and(|word| word == "reduce") {
+            Some(self.bulk_reduction(view, axes)?)
+        } else {
+            None
+        };
+        view.exactly(if axes.is_some() { 2 } else { 3 } + usize::from(has_policy))?;
+        let to = self.outside(view, 0, axes, 2)?;
+        Ok(CopyOp::BulkStore { to, from: self.place(view, 1, AccessSpace::Shared)?, reduce })
+    }
+
+    /// A hint: only its modifiers are looked at.
+    fn bulk_prefetch(&mut self, view: &mut View<'_>) -> Result<CopyOp, Error> {
+        self.tensor_axes(view)?;
+        for word in ["L2", "global", "L2::cache_hint"] {
+            view.words.has(word);
+        }
+        // A wait for nothing.
+        Ok(CopyOp::Wait { groups: Some(u64::MAX >> 1) })
+    }
+
+    /// The number of axes of a copy with a tensor map.
+    fn tensor_axes(&self, view: &mut View<'_>) -> Result<Option<usize>, Error> {
+        if !view.words.has("tensor") {
+            return Ok(None);
+        }
+        let axes = view.words.any(&["1d", "2d", "3d", "4d", "5d"]).ok_or_else(|| view.unknown("there is no rank"))?;
+        // `tile` is what stands for nothing.
+        view.words.has("tile");
+        Ok(Some(usize::from(axes.as_bytes()[0] - b'0')))
+    }
+
+    /// The side of a bulk copy that is not in shared memory; `bytes` is the operand with its size.
+    fn outside(&mut self, view: &View<'_>, at: usize, axes: Option<usize>, bytes: usize) -> Result<Outside, Error> {
+        let Some(axes) = axes else {
+            let at = self.place(view, at, AccessSpace::Global)?;
+            return Ok(Outside::Line { at, bytes: self.from(view, bytes, Ty::U(32))? });
+        };
+        let Operand::Addresses(items) = view.operand(at)? else { return Err(view.unknown("coordinates are missing")) };
+        let [map, coordinates] = &items[..] else { return Err(view.unknown("a map and coordinates were expected")) };
+        let map = self.place_operand(view, map, AccessSpace::Generic)?;
+        let items = match coordinates {
+            Operand::Address(one, 0) => std::slice::from_ref(&**one),
+            other => self.elements(other),
+        };
+        if items.len() != axes {
+            return Err(view.unknown(format!("{} coordinates for {axes} axes", items.len())));
+        }
+        let start: Result<Vec<_>, Error> = items.iter().map(|item| self.from_operand(view, item, Ty::S(32))).collect();
+        Ok(Outside::Tile { map, start: start? })
+    }
+
+    /// The function of a `cp.reduce.async.bulk`, and bytes of an element. With a tensor map the type stands in the map; only
+    /// additions of `f32` are known there.
+    fn bulk_reduction(&mut self, view: &mut View<'_>, axes: Option<usize>) -> Result<(Update, usize), Error> {
+        let name = view.words.any(&["add", "min", "max", "inc", "dec", "and", "or", "xor"]);
+        let name = name.ok_or_else(|| view.unknown("there is no operation"))?;
+        view.words.has("noftz");
+        let ty = match axes {
+            None => view.words.find(Ty::parse).ok_or_else(|| view.unknown("there is no type"))?,
+            Some(_) => Ty::F32,
+        };
+        if axes.is_some() && name != "add" {
+            return Err(view.unknown("with a tensor map only additions are known"));
+        }
+        let update = super::memory::update(name, ty).ok_or_else(|| view.unknown("no such type of it"))?;
+        Ok((update, ty.bytes()))
     }
 
     fn mbarrier(&mut self, view: &mut View<'_>) -> Result<(), Error> {

@@ -87,7 +87,7 @@ impl Decoder<'_> {
 }
 
 /// `m16n8k16`.
-fn shape(word: &str) -> Option<(usize, usize, usize)> {
+pub(super) fn shape(word: &str) -> Option<(usize, usize, usize)> {
     let (m, rest) = word.strip_prefix('m')?.split_once('n')?;
     let (n, k) = rest.split_once('k')?;
     Some((m.parse().ok()?, n.parse().ok()?, k.parse().ok()?))

@@ -14,6 +14,7 @@ mod moves;
 mod operands;
 mod packed;
 mod warp;
+mod wgmma;
 mod words;
 
 use crate::code::{Code, Guard, Instruction, LaneMask, Op, Slot, Special};
@@ -62,6 +63,7 @@ pub(crate) fn decode(function: &Function, symbols: &Symbols, text: &Arc<str>) ->
         max_threads: function.max_threads,
         required_threads: function.required_threads,
         cluster: function.cluster,
+        has_products: decoder.has_products,
         text: text.clone(),
     })
 }
@@ -83,6 +85,7 @@ pub(crate) struct Decoder<'a> {
     carry: Option<Slot>,
     /// Which round of the cluster's barrier a thread is in.
     cluster_round: Option<Slot>,
+    has_products: bool,
 }
 
 impl<'a> Decoder<'a> {
@@ -124,6 +127,7 @@ impl<'a> Decoder<'a> {
             guard: None,
             carry: None,
             cluster_round: None,
+            has_products: false,
         }
     }
 
@@ -159,6 +163,7 @@ impl<'a> Decoder<'a> {
             | "setmaxnreg" | "membar" | "fence" => self.control(view),
             "bar" | "barrier" | "shfl" | "vote" | "match" | "redux" | "elect" | "activemask" => self.warp(view),
             "cp" | "mbarrier" => self.copies(view),
+            "wgmma" => self.wgmma(view),
             "ldmatrix" | "stmatrix" | "mma" | "movmatrix" => self.matrix(view),
             _ => Err(view.unknown("instruction")),
         }

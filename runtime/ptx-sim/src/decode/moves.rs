@@ -1,7 +1,7 @@
 //! Moves, selections, address conversions and byte permutations.
 
 use super::{Decoder, View};
-use crate::code::Slot;
+use crate::code::{Op, Slot};
 use crate::error::Error;
 use crate::memory::window;
 use crate::row::{MapFn, map1, map2, map3};
@@ -33,9 +33,14 @@ impl Decoder<'_> {
                 self.push_map(view, map1(|a: u64| a), to + 1, &[from + 1]);
                 Ok(())
             }
-            _ => {
+            (target, _) => {
                 let to = self.to(view, 0)?;
                 let from = self.from(view, 1, ty)?;
+                let source = self.register(view, view.operand(1)?);
+                if source.is_ok_and(|source| Ok(source.ty) == self.register(view, target).map(|target| target.ty)) {
+                    self.push(view, Op::Move { to, from });
+                    return Ok(());
+                }
                 let f = match ty.bits() {
                     1 => map1(|a: bool| a),
                     8 => map1(|a: u8| a),

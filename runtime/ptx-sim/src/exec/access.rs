@@ -71,7 +71,7 @@ pub(crate) fn check_aligned(target: Target, bytes: u64, lane: usize) -> Result<(
     Err(Trouble::new(FaultKind::Misaligned, lane, format!("{bytes} bytes at {space} address {at:#x}")))
 }
 
-/// Notes an access for the race detector.
+/// Notes an ordinary access for the race detector.
 pub(crate) fn note(
     warp: &Warp,
     target: Target,
@@ -80,8 +80,35 @@ pub(crate) fn note(
     lane: usize,
     world: &mut World<'_>,
 ) -> Result<(), Trouble> {
+    note_as(warp, target, bytes, kind, lane, world, world.time)
+}
+
+/// Notes an access by the asynchronous proxy.
+pub(crate) fn note_async(
+    warp: &Warp,
+    target: Target,
+    bytes: usize,
+    kind: Kind,
+    lane: usize,
+    world: &mut World<'_>,
+) -> Result<(), Trouble> {
+    note_as(warp, target, bytes, kind, lane, world, 0)
+}
+
+fn note_as(
+    warp: &Warp,
+    target: Target,
+    bytes: usize,
+    kind: Kind,
+    lane: usize,
+    world: &mut World<'_>,
+    time: u64,
+) -> Result<(), Trouble> {
     if !world.options.sanitize {
         return Ok(());
+    }
+    if let (Target::Shared(block, at), Kind::Write | Kind::Strong) = (target, kind) {
+        world.blocks[block].shared.mark(at, bytes, warp.actor.warp, time);
     }
     let noted = match target {
         Target::Global(at) => world.heap.note(at, bytes, warp.actor, kind, &warp.clocks),

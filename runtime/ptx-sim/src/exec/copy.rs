@@ -4,13 +4,15 @@
 //! fault. It ends when it is waited for, or at a moment that the seed chooses if it reports to an mbarrier. The source is read
 //! at the beginning or at the end, as the seed says.
 
-use super::access::{Target, check_aligned, note, resolve};
+use super::access::{Target, check_aligned, note, note_async, resolve};
 use super::barrier::{self, locate, parity};
+use super::tensor::{Piece, TensorMap};
 use super::warp::Flow;
 use super::{Warp, World, bad};
-use crate::code::{Place, Slot};
+use crate::code::{Op, Place, Slot};
 use crate::error::Trouble;
-use crate::memory::{Clocks, Kind};
+use crate::memory::atomic::Update;
+use crate::memory::{Clocks, Kind, number};
 use crate::row::lanes;
 
 /// What is done with asynchronous copies.
@@ -23,14 +25,22 @@ pub(crate) enum CopyOp {
     Wait { groups: Option<u64> },
     /// `cp.async.mbarrier.arrive`.
     Arrive { at: Place, noinc: bool },
-    /// `cp.async.bulk` that reports to an mbarrier.
-    Bulk { to: Place, from: Place, bytes: Slot, barrier: Place, mask: Option<Slot> },
-    /// `cp.async.bulk` from shared to global memory.
-    BulkStore { to: Place, from: Place, bytes: Slot },
+    /// `cp.async.bulk` to shared memory; it reports to an mbarrier.
+    Bulk { to: Place, from: Outside, barrier: Place, mask: Option<Slot> },
+    /// `cp.async.bulk` from shared to global memory, and `cp.reduce.async.bulk` with a function and bytes of an element.
+    BulkStore { to: Outside, from: Place, reduce: Option<(Update, usize)> },
     /// `cp.async.bulk.commit_group`.
     BulkCommit,
     /// `cp.async.bulk.wait_group`.
     BulkWait { groups: u64, reads_only: bool },
+}
+
+/// The side of a bulk copy that is not in shared memory.
+pub(crate) enum Outside {
+    /// So many bytes in a row.
+    Line { at: Place, bytes: Slot },
+    /// A tile of a tensor map.
+    Tile { map: Place, start: Vec<Slot> },
 }
 
 /// A copy of one thread that has begun.
@@ -39,16 +49,15 @@ pub(crate) struct Copy {
     lane: usize,
     /// The group of the thread, when it was committed.
     group: Option<u64>,
-    /// Block and offset in its shared memory.
-    shared: (usize, u64),
-    global: u64,
-    bytes: usize,
-    /// Bytes that come from the source; the others become zero.
-    taken: usize,
+    /// Index of the block whose shared memory it is.
+    block: usize,
+    pieces: Vec<Piece>,
     /// What was read already.
     data: Option<Vec<u8>>,
     /// Of a store: its source may be used again.
     is_read: bool,
+    /// Of a reduction: which instruction it is.
+    pc: usize,
 }
 
 /// Copies of a warp that are under way, and how many groups each thread committed.
@@ -131,81 +140,122 @@ fn start(warp: &mut Warp, op: &CopyOp, lane: usize, world: &mut World<'_>) -> Re
             if taken > *bytes {
                 return Err(bad(lane, format!("{taken} source bytes for a copy of {bytes}")));
             }
-            let to = shared(warp, to, lane, world, *bytes as u64)?;
+            let (block, at) = shared(warp, to, lane, world, *bytes as u64)?;
             let from = global(warp, from, lane, world, *bytes as u64)?;
-            let copy = begin(warp, to, from, (*bytes, taken), lane, world)?;
+            let all = [(taken, Some(from), at), (bytes - taken, None, at + taken as u64)];
+            let pieces = all.into_iter().filter(|(bytes, ..)| *bytes > 0);
+            let pieces = pieces.map(|(bytes, global, shared)| Piece { shared, global, bytes }).collect();
+            let copy = begin(warp, block, pieces, lane, world, false)?;
             warp.copies.loads.push(copy);
             Ok(())
         }
-        CopyOp::Bulk { to, from, bytes, barrier, mask } => {
-            let bytes = bulk_size(warp, *bytes, lane)?;
-            let to = shared(warp, to, lane, world, 16)?;
-            let from = global(warp, from, lane, world, 16)?;
-            let barrier = locate(warp, barrier, lane, world)?;
-            // With a mask the bytes go to the same offset in several blocks, and are reported to the barrier there.
-            let own = 1u64 << to.0;
-            let blocks = mask.map_or(own, |slot| warp.row(slot)[lane] & 0xffff);
-            for block in (0..16).filter(|block| blocks >> block & 1 == 1) {
-                if block >= world.blocks.len() {
-                    return Err(bad(lane, format!("block {block} of a cluster of {}", world.blocks.len())));
-                }
-                let barrier = (if mask.is_some() { block } else { barrier.0 }, barrier.1);
-                parity(world, barrier, lane)?;
-                let copy = begin(warp, (block, to.1), from, (bytes, bytes), lane, world)?;
-                defer(warp, vec![copy], barrier, Some(bytes as i64), world);
-            }
-            warp.tick();
-            Ok(())
-        }
-        CopyOp::BulkStore { to, from, bytes } => {
-            let bytes = bulk_size(warp, *bytes, lane)?;
-            let from = shared(warp, from, lane, world, 16)?;
-            let to = global(warp, to, lane, world, 16)?;
-            note(warp, Target::Shared(from.0, from.1), bytes, Kind::Read, lane, world)?;
-            note(warp, Target::Global(to), bytes, Kind::Write, lane, world)?;
-            let data = world.blocks[from.0].shared.read(from.1, bytes, lane)?.to_vec();
-            world.blocks[from.0].shared.begin(from.1, bytes, false, lane)?;
-            warp.copies.stores.push(Copy {
-                lane,
-                group: None,
-                shared: from,
-                global: to,
-                bytes,
-                taken: bytes,
-                data: Some(data),
-                is_read: false,
-            });
-            Ok(())
-        }
+        CopyOp::Bulk { to, from, barrier, mask } => bulk(warp, (to, from, barrier, *mask), lane, world),
+        CopyOp::BulkStore { to, from, .. } => bulk_store(warp, to, from, lane, world),
         _ => Ok(()),
     }
 }
 
-fn bulk_size(warp: &Warp, slot: Slot, lane: usize) -> Result<usize, Trouble> {
-    let bytes = warp.row(slot)[lane] as u32 as usize;
-    if bytes == 0 || !bytes.is_multiple_of(16) {
-        return Err(bad(lane, format!("a bulk copy of {bytes} bytes; it must be a multiple of 16")));
+fn bulk(
+    warp: &mut Warp,
+    (to, from, barrier, mask): (&Place, &Outside, &Place, Option<Slot>),
+    lane: usize,
+    world: &mut World<'_>,
+) -> Result<(), Trouble> {
+    let (own, at) = shared(warp, to, lane, world, align(from))?;
+    let pieces = pieces(warp, from, at, lane, world)?;
+    let barrier = locate(warp, barrier, lane, world)?;
+    let total: usize = pieces.iter().map(|piece| piece.bytes).sum();
+    // With a mask the bytes go to the same offset in several blocks, and are reported to the barrier there.
+    let blocks = mask.map_or(1 << own, |slot| warp.row(slot)[lane] & 0xffff);
+    for block in (0..16).filter(|block| blocks >> block & 1 == 1) {
+        if block >= world.blocks.len() {
+            return Err(bad(lane, format!("block {block} of a cluster of {}", world.blocks.len())));
+        }
+        let barrier = (if mask.is_some() { block } else { barrier.0 }, barrier.1);
+        parity(world, barrier, lane)?;
+        let copy = begin(warp, block, pieces.clone(), lane, world, true)?;
+        defer(warp, vec![copy], barrier, Some(total as i64), world);
     }
-    Ok(bytes)
+    warp.tick();
+    Ok(())
+}
+
+/// The alignment of a bulk copy in shared memory.
+fn align(outside: &Outside) -> u64 {
+    match outside {
+        Outside::Line { .. } => 16,
+        Outside::Tile { .. } => 128,
+    }
+}
+
+/// What a bulk copy moves, with its place in shared memory.
+fn pieces(warp: &Warp, outside: &Outside, at: u64, lane: usize, world: &World<'_>) -> Result<Vec<Piece>, Trouble> {
+    match outside {
+        Outside::Line { at: place, bytes } => {
+            let bytes = warp.row(*bytes)[lane] as u32 as usize;
+            if bytes == 0 || !bytes.is_multiple_of(16) {
+                return Err(bad(lane, format!("a bulk copy of {bytes} bytes; it must be a multiple of 16")));
+            }
+            let address = global(warp, place, lane, world, 16)?;
+            Ok(vec![Piece { shared: at, global: Some(address), bytes }])
+        }
+        Outside::Tile { map, start } => {
+            let map = TensorMap::fetch(warp, map, lane, world)?;
+            if map.sizes.len() != start.len() {
+                return Err(bad(
+                    lane,
+                    format!("{} coordinates for a tensor map of {} axes", start.len(), map.sizes.len()),
+                ));
+            }
+            let start: Vec<i32> = start.iter().map(|slot| warp.row(*slot)[lane] as i32).collect();
+            Ok(map.pieces(at, &start))
+        }
+    }
+}
+
+fn bulk_store(warp: &mut Warp, to: &Outside, from: &Place, lane: usize, world: &mut World<'_>) -> Result<(), Trouble> {
+    let (block, at) = shared(warp, from, lane, world, align(to))?;
+    let mut pieces = pieces(warp, to, at, lane, world)?;
+    // What lies beyond the tensor is not stored.
+    pieces.retain(|piece| piece.global.is_some());
+    let mut data = vec![];
+    for piece in &pieces {
+        note_async(warp, Target::Shared(block, piece.shared), piece.bytes, Kind::Read, lane, world)?;
+        let shared = &world.blocks[block].shared;
+        shared.check_proxy(piece.shared, piece.bytes, warp.actor.warp, &world.proxy_fences)?;
+        data.extend_from_slice(shared.read(piece.shared, piece.bytes, lane)?);
+        world.blocks[block].shared.begin(piece.shared, piece.bytes, false, lane)?;
+        let target = Target::Global(piece.global.unwrap_or(0));
+        note_async(warp, target, piece.bytes, Kind::Write, lane, world)?;
+    }
+    let pc = warp.running;
+    warp.copies.stores.push(Copy { lane, group: None, block, pieces, data: Some(data), is_read: false, pc });
+    Ok(())
 }
 
 /// Begins a copy to shared memory.
 fn begin(
     warp: &Warp,
-    to: (usize, u64),
-    from: u64,
-    (bytes, taken): (usize, usize),
+    block: usize,
+    pieces: Vec<Piece>,
     lane: usize,
     world: &mut World<'_>,
+    is_async_proxy: bool,
 ) -> Result<Copy, Trouble> {
-    note(warp, Target::Shared(to.0, to.1), bytes, Kind::Write, lane, world)?;
-    if taken > 0 {
-        note(warp, Target::Global(from), taken, Kind::Read, lane, world)?;
-        world.heap.read(from, taken, lane)?;
+    for piece in &pieces {
+        let target = Target::Shared(block, piece.shared);
+        match is_async_proxy {
+            true => note_async(warp, target, piece.bytes, Kind::Write, lane, world)?,
+            false => note(warp, target, piece.bytes, Kind::Write, lane, world)?,
+        }
+        if let Some(from) = piece.global {
+            note(warp, Target::Global(from), piece.bytes, Kind::Read, lane, world)?;
+            world.heap.read(from, piece.bytes, lane)?;
+            world.counts.global_read += piece.bytes as u64;
+        }
+        world.blocks[block].shared.begin(piece.shared, piece.bytes, true, lane)?;
     }
-    world.counts.global_read += taken as u64;
-    world.blocks[to.0].shared.begin(to.1, bytes, true, lane)?;
-    let mut copy = Copy { lane, group: None, shared: to, global: from, bytes, taken, data: None, is_read: false };
+    let mut copy = Copy { lane, group: None, block, pieces, data: None, is_read: false, pc: warp.running };
     if world.random.below(2) == 0 {
         copy.data = Some(take(&copy, world)?);
     }
@@ -213,11 +263,13 @@ fn begin(
 }
 
 fn take(copy: &Copy, world: &World<'_>) -> Result<Vec<u8>, Trouble> {
-    let mut data = match copy.taken {
-        0 => vec![],
-        taken => world.heap.read(copy.global, taken, copy.lane)?.to_vec(),
-    };
-    data.resize(copy.bytes, 0);
+    let mut data = vec![];
+    for piece in &copy.pieces {
+        match piece.global {
+            Some(from) => data.extend_from_slice(world.heap.read(from, piece.bytes, copy.lane)?),
+            None => data.resize(data.len() + piece.bytes, 0),
+        }
+    }
     Ok(data)
 }
 
@@ -227,9 +279,14 @@ fn end(copy: &Copy, world: &mut World<'_>) -> Result<(), Trouble> {
         Some(data) => data.clone(),
         None => take(copy, world)?,
     };
-    let (block, offset) = copy.shared;
-    world.blocks[block].shared.write_async(offset, copy.bytes, copy.lane)?.copy_from_slice(&data);
-    world.blocks[block].shared.end(offset, copy.bytes, true);
+    let mut rest = &data[..];
+    for piece in &copy.pieces {
+        let (now, later) = rest.split_at(piece.bytes);
+        let shared = &mut world.blocks[copy.block].shared;
+        shared.write_async(piece.shared, piece.bytes, copy.lane)?.copy_from_slice(now);
+        shared.end(piece.shared, piece.bytes, true);
+        rest = later;
+    }
     Ok(())
 }
 
@@ -277,15 +334,35 @@ fn wait_stores(
 
 fn release_source(copy: &mut Copy, world: &mut World<'_>) {
     if !copy.is_read {
-        world.blocks[copy.shared.0].shared.end(copy.shared.1, copy.bytes, false);
+        for piece in &copy.pieces {
+            world.blocks[copy.block].shared.end(piece.shared, piece.bytes, false);
+        }
         copy.is_read = true;
     }
 }
 
 fn finish_store(copy: &Copy, world: &mut World<'_>) -> Result<(), Trouble> {
-    let Some(data) = &copy.data else { return Ok(()) };
-    world.counts.global_written += copy.bytes as u64;
-    world.heap.write(copy.global, copy.bytes, copy.lane)?.copy_from_slice(data);
+    let launch = world.launch;
+    let reduce = match &launch.code.instructions[copy.pc].op {
+        Op::Copy(CopyOp::BulkStore { reduce, .. }) => reduce.as_ref(),
+        _ => None,
+    };
+    let mut rest = copy.data.as_deref().unwrap_or_default();
+    for piece in &copy.pieces {
+        let (now, later) = rest.split_at(piece.bytes);
+        rest = later;
+        world.counts.global_written += piece.bytes as u64;
+        let address = piece.global.unwrap_or(0);
+        let Some((update, size)) = reduce else {
+            world.heap.write(address, piece.bytes, copy.lane)?.copy_from_slice(now);
+            continue;
+        };
+        let mut data = world.heap.read(address, piece.bytes, copy.lane)?.to_vec();
+        for (old, new) in data.chunks_exact_mut(*size).zip(now.chunks_exact(*size)) {
+            old.copy_from_slice(&update(number(old), number(new), 0).to_le_bytes()[..*size]);
+        }
+        world.heap.write(address, piece.bytes, copy.lane)?.copy_from_slice(&data);
+    }
     Ok(())
 }
 

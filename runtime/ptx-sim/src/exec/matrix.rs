@@ -31,6 +31,13 @@ pub(crate) struct MatrixMove {
     pub(crate) trans: bool,
 }
 
+impl MatrixMove {
+    /// Whether its registers are written.
+    pub(crate) fn writes(&self) -> bool {
+        self.kind != MoveKind::Store
+    }
+}
+
 /// Threads that take part must be all 32.
 fn whole(warp: &Warp, active: u32) -> Result<Option<Flow>, Trouble> {
     if active == u32::MAX {

@@ -10,10 +10,13 @@ pub(crate) mod matrix;
 mod random;
 mod run;
 mod start;
+mod tensor;
 mod warp;
+pub(crate) mod wgmma;
 
 pub use counts::Counts;
 pub(crate) use run::run;
+pub use tensor::{Swizzle, TensorMap};
 pub(crate) use warp::Warp;
 
 use crate::code::Code;
@@ -84,6 +87,8 @@ pub(crate) struct World<'a> {
     pub(crate) polls: u32,
     /// Asynchronous operations that report to mbarriers.
     pub(crate) deferred: Vec<copy::Deferred>,
+    /// When each warp of the cluster ran `fence.proxy` last.
+    pub(crate) proxy_fences: Vec<u64>,
 }
 
 impl World<'_> {

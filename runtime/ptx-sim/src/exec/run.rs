@@ -32,6 +32,7 @@ pub(crate) fn run(launch: &Launch, heap: &mut Heap, options: &Options) -> Result
             time,
             polls: 0,
             deferred: vec![],
+            proxy_fences: vec![],
         };
         cluster(&mut world)?;
         time = world.time;
@@ -42,6 +43,7 @@ pub(crate) fn run(launch: &Launch, heap: &mut Heap, options: &Options) -> Result
 
 fn cluster(world: &mut World<'_>) -> Result<(), Error> {
     let mut warps = start::warps(world.launch, &world.blocks, world.cluster, world.options);
+    world.proxy_fences = vec![0; warps.len()];
     loop {
         let mut moved = false;
         // The order of the warps changes from round to round, as the seed says.

@@ -8,6 +8,7 @@ use super::World;
 use super::access;
 use super::collective;
 use super::copy::{self, Copies};
+use super::wgmma::{self, Products};
 use super::{Launch, bad, barrier, matrix};
 use crate::code::{Guard, Instruction, Op, Slot};
 use crate::error::{FaultKind, Trouble};
@@ -72,6 +73,10 @@ pub(crate) struct Warp {
     pub(crate) clocks: Clocks,
     /// Asynchronous copies that its threads began.
     pub(crate) copies: Copies,
+    /// Products of its warpgroup that it began.
+    pub(crate) products: Products,
+    /// The instruction that runs.
+    pub(crate) running: usize,
 }
 
 impl Warp {
@@ -88,6 +93,8 @@ impl Warp {
             actor: Actor::default(),
             clocks: Clocks::default(),
             copies: Copies::default(),
+            products: Products::default(),
+            running: 0,
         }
     }
 
@@ -195,7 +202,16 @@ impl Warp {
         world.counts.warp_instructions += 1;
         let active = self.guarded(instruction.guard, mask);
         world.counts.thread_instructions += u64::from(active.count_ones());
+        self.running = pc;
+        if launch.code.has_products && active != 0 {
+            wgmma::check(self, &instruction.op, active, world.time).map_err(|trouble| (trouble, pc))?;
+        }
         match &instruction.op {
+            Op::Move { to, from } => {
+                let row = self.registers[*from as usize];
+                self.set(*to, active, &row);
+                self.fragments[at].pc = pc + 1;
+            }
             Op::Map { f, to, from } => {
                 let mut result = [0; LANES];
                 f(&mut result, from.map(|slot| &self.registers[slot as usize]));
@@ -309,13 +325,17 @@ impl Warp {
                 self.publish(world);
                 Ok(Flow::Next)
             }
-            Op::FenceProxy => Ok(Flow::Next),
+            Op::FenceProxy => {
+                world.proxy_fences[self.actor.warp as usize] = world.time;
+                Ok(Flow::Next)
+            }
+            Op::Wgmma(op) => wgmma::run(self, op, active, world),
             Op::Copy(op) => copy::run(self, op, active, world),
             Op::MatrixMove(op) => matrix::transfer(self, op, active, world),
             Op::Mma(op) => matrix::multiply(self, op, active, world),
             Op::Trap => Err(Trouble::new(FaultKind::Trap, active.trailing_zeros() as usize, "the kernel ended itself")),
             // These never come here: `step` does them.
-            Op::Map { .. } | Op::Branch(_) | Op::BranchIndexed { .. } | Op::Exit => Ok(Flow::Next),
+            Op::Map { .. } | Op::Move { .. } | Op::Branch(_) | Op::BranchIndexed { .. } | Op::Exit => Ok(Flow::Next),
         }
     }
 

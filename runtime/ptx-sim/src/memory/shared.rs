@@ -9,6 +9,8 @@ pub(crate) struct Shared {
     /// One bit for each byte that was written; only when asked for.
     written: Option<Vec<u64>>,
     shadow: Option<Shadow>,
+    /// Who wrote each byte last by an ordinary store, and when; 0 for nobody.
+    ordinary: Vec<(u32, u64)>,
     /// Asynchronous operations that still may write each byte, and that still may read it; empty until the first.
     busy: Vec<(u8, u8)>,
     /// How many such operations there are.
@@ -21,6 +23,7 @@ impl Shared {
             bytes: vec![0xcd; bytes],
             written: tracks.then(|| vec![0; bytes.div_ceil(64)]),
             shadow: tracks.then(|| Shadow::new(bytes)),
+            ordinary: if tracks { vec![(0, 0); bytes] } else { vec![] },
             busy: vec![],
             in_flight: 0,
         }
@@ -120,5 +123,28 @@ impl Shared {
     ) -> Result<(), String> {
         let Some(shadow) = &mut self.shadow else { return Ok(()) };
         shadow.note(offset as usize..offset as usize + bytes, actor, kind, clocks)
+    }
+
+    /// Bytes were written by an ordinary store, or with time 0 by an asynchronous one.
+    pub(crate) fn mark(&mut self, offset: u64, bytes: usize, warp: u32, time: u64) {
+        for last in self.ordinary.iter_mut().skip(offset as usize).take(bytes) {
+            *last = (warp, time);
+        }
+    }
+
+    /// Fails if bytes that an asynchronous operation reads were written by ordinary stores, and neither the writer nor the
+    /// reader fenced its proxies since. `fences` has the moment of each warp's last one.
+    pub(crate) fn check_proxy(&self, offset: u64, bytes: usize, reader: u32, fences: &[u64]) -> Result<(), Trouble> {
+        let since = |warp: u32, time: u64| fences.get(warp as usize).is_some_and(|fence| *fence > time);
+        let range = self.ordinary.iter().enumerate().skip(offset as usize).take(bytes);
+        for (at, (writer, time)) in range {
+            if *time > 0 && !since(*writer, *time) && !since(reader, *time) {
+                let what = format!(
+                    "byte {at} of shared memory is read asynchronously without fence.proxy.async after the store"
+                );
+                return Err(Trouble::new(FaultKind::Race, 0, what));
+            }
+        }
+        Ok(())
     }
 }

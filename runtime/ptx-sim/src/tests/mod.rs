@@ -1,6 +1,7 @@
 //! What the machine does, on PTX written by hand.
 
 mod arithmetic;
+mod async_proxy;
 mod faults;
 mod matrix;
 mod memory;
