@@ -68,8 +68,8 @@ impl Decoder<'_> {
             head => {
                 let f = simple(head, ty, view.words.has("sat"), view.words.has("relu"));
                 let f = f.ok_or_else(|| view.unknown("no such type of it"))?;
-                let to = self.to(view, 0)?;
-                let from = self.from_rest(view, 1, ty)?;
+                let to = self.target(view, 0)?;
+                let from = self.sources_from(view, 1, ty)?;
                 let wanted = match head {
                     "abs" | "neg" => 1,
                     "sad" => 3,
@@ -90,8 +90,8 @@ impl Decoder<'_> {
         }
         let part = view.words.any(&["lo", "hi", "wide"]).ok_or_else(|| view.unknown("neither lo, hi nor wide"))?;
         let saturates = is_mad && view.words.has("sat");
-        let to = self.to(view, 0)?;
-        let (a, b) = (self.from(view, 1, ty)?, self.from(view, 2, ty)?);
+        let to = self.target(view, 0)?;
+        let (a, b) = (self.source(view, 1, ty)?, self.source(view, 2, ty)?);
         let f = product_fn(part, ty).ok_or_else(|| view.unknown("no such type of it"))?;
         if !is_mad {
             view.exactly(3)?;
@@ -100,7 +100,7 @@ impl Decoder<'_> {
         }
         view.exactly(4)?;
         let wide = if part == "wide" { widened(ty) } else { ty };
-        let c = self.from(view, 3, wide)?;
+        let c = self.source(view, 3, wide)?;
         let product = self.temporary();
         self.push_map(view, f, product, &[a, b]);
         let sum = simple("add", wide, saturates, false).ok_or_else(|| view.unknown("no such type of it"))?;
@@ -113,8 +113,8 @@ impl Decoder<'_> {
         let is_sub = view.head().starts_with("sub");
         let makes = !takes || view.words.has("cc");
         view.exactly(3)?;
-        let to = self.to(view, 0)?;
-        let (a, b) = (self.from(view, 1, ty)?, self.from(view, 2, ty)?);
+        let to = self.target(view, 0)?;
+        let (a, b) = (self.source(view, 1, ty)?, self.source(view, 2, ty)?);
         let zero = self.constant(0);
         let carry = self.carry();
         let c = if takes { carry } else { zero };

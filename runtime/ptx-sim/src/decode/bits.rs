@@ -16,10 +16,10 @@ impl Decoder<'_> {
         let side = if head == "shf" { view.words.any(&["l", "r"]) } else { None };
         let shift_amount = view.words.has("shiftamt");
         let ty = view.words.find(Ty::parse).ok_or_else(|| view.unknown("there is no type"))?;
-        let to = self.to(view, 0)?;
+        let to = self.target(view, 0)?;
         // The last operand of shifts and fields is 32 bits wide whatever the type.
         let from =
-            self.from_rest(view, 1, if matches!(head, "bfe" | "bfi" | "shl" | "shr") { Ty::B(64) } else { ty })?;
+            self.sources_from(view, 1, if matches!(head, "bfe" | "bfi" | "shl" | "shr") { Ty::B(64) } else { ty })?;
         let found = match (head, from.len()) {
             ("and" | "or" | "xor" | "not" | "cnot" | "lop3", _) => logic(head, ty, from.len()),
             ("shl" | "shr", 2) => shift(head, ty),
@@ -62,8 +62,8 @@ impl Decoder<'_> {
             };
             c.wrapping_add(sum as u32)
         });
-        let to = self.to(view, 0)?;
-        let from = self.from_rest(view, 1, Ty::B(32))?;
+        let to = self.target(view, 0)?;
+        let from = self.sources_from(view, 1, Ty::B(32))?;
         self.push_map(view, f, to, &from);
         Ok(())
     }

@@ -88,14 +88,14 @@ impl Decoder<'_> {
         let types = view.words.types();
         let ty = *types.last().ok_or_else(|| view.unknown("there is no type"))?;
         view.exactly(3 + usize::from(with.is_some()))?;
-        let (a, b) = (self.from(view, 1, ty)?, self.from(view, 2, ty)?);
-        let c = with.map(|_| self.from(view, 3, Ty::Pred)).transpose()?;
+        let (a, b) = (self.source(view, 1, ty)?, self.source(view, 2, ty)?);
+        let c = with.map(|_| self.source(view, 3, Ty::Pred)).transpose()?;
         let make = |element| compare(test, ty, ftz, element).ok_or_else(|| view.unknown("no such type of it"));
         let raw = self.temporary();
         self.push_map(view, make(0)?, raw, &[a, b]);
         if view.head() == "set" {
             let result = self.combined(view, raw, with, c);
-            let to = self.to(view, 0)?;
+            let to = self.target(view, 0)?;
             let (yes, is_int) = match types[..] {
                 [Ty::U(32) | Ty::S(32), _] => (u64::from(u32::MAX), true),
                 [Ty::F32, _] => (1f32.to_bits().into(), true),
@@ -127,10 +127,10 @@ impl Decoder<'_> {
             }
         };
         let result = self.combined(view, raw, with, c);
-        let to = self.to_operand(view, first)?;
+        let to = self.target_of(view, first)?;
         self.push_map(view, map1(|p: bool| p), to, &[result]);
         if let (Some(other), Some(second)) = (other, second) {
-            let to = self.to_operand(view, second)?;
+            let to = self.target_of(view, second)?;
             self.push_map(view, map1(|p: bool| p), to, &[other]);
         }
         Ok(())

@@ -57,7 +57,7 @@ impl Decoder<'_> {
         view.words.has("idx");
         view.words.has("uni");
         view.exactly(2)?;
-        let index = self.from(view, 0, Ty::U(32))?;
+        let index = self.source(view, 0, Ty::U(32))?;
         let at = self.label(view, view.operand(1)?)?;
         let table = self.function.body.get(at).filter(|statement| statement.name == ["", "branchtargets"]);
         let table = table.ok_or_else(|| view.unknown("the label is not that of .branchtargets"))?;

@@ -64,8 +64,8 @@ impl Decoder<'_> {
         (spec.to, spec.from) = (to, from);
         view.exactly(2)?;
         let width = self.width(view, view.operand(0)?);
-        let source = self.from(view, 1, from)?;
-        let target = self.to(view, 0)?;
+        let source = self.source(view, 1, from)?;
+        let target = self.target(view, 0)?;
         let f = fast(spec, width)
             .map_or_else(|| general(spec, width).ok_or_else(|| view.unknown("no such types of it")), Ok)?;
         self.push_map(view, f, target, &[source]);

@@ -61,8 +61,8 @@ impl Decoder<'_> {
         let (mut source_bytes, mut ignore) = (None, None);
         match (rest, view.operand(3)) {
             (0, _) => {}
-            (1, Ok(operand)) if self.is_predicate(view, operand) => ignore = Some(self.from(view, 3, Ty::Pred)?),
-            (1, Ok(_)) => source_bytes = Some(self.from(view, 3, Ty::U(32))?),
+            (1, Ok(operand)) if self.is_predicate(view, operand) => ignore = Some(self.source(view, 3, Ty::Pred)?),
+            (1, Ok(_)) => source_bytes = Some(self.source(view, 3, Ty::U(32))?),
             _ => return Err(view.unknown("another number of operands")),
         }
         Ok(CopyOp::Start { to, from, bytes, source_bytes, ignore })
@@ -99,7 +99,7 @@ impl Decoder<'_> {
             let next = if axes.is_some() { 2 } else { 3 };
             let barrier = self.place(view, next, space)?;
             view.exactly(next + 1 + usize::from(multicast) + usize::from(has_policy))?;
-            let mask = if multicast { Some(self.from(view, next + 1, Ty::U(16))?) } else { None };
+            let mask = if multicast { Some(self.source(view, next + 1, Ty::U(16))?) } else { None };
             return Ok(CopyOp::Bulk { to, from, barrier, mask });
         }
         if !(view.words.has("global") && view.words.has("shared::cta") && view.words.has("bulk_group")) {
@@ -140,7 +140,7 @@ impl Decoder<'_> {
     fn outside(&mut self, view: &View<'_>, at: usize, axes: Option<usize>, bytes: usize) -> Result<Outside, Error> {
         let Some(axes) = axes else {
             let at = self.place(view, at, AccessSpace::Global)?;
-            return Ok(Outside::Line { at, bytes: self.from(view, bytes, Ty::U(32))? });
+            return Ok(Outside::Line { at, bytes: self.source(view, bytes, Ty::U(32))? });
         };
         let Operand::Addresses(items) = view.operand(at)? else { return Err(view.unknown("coordinates are missing")) };
         let [map, coordinates] = &items[..] else { return Err(view.unknown("a map and coordinates were expected")) };
@@ -152,7 +152,7 @@ impl Decoder<'_> {
         if items.len() != axes {
             return Err(view.unknown(format!("{} coordinates for {axes} axes", items.len())));
         }
-        let start: Result<Vec<_>, Error> = items.iter().map(|item| self.from_operand(view, item, Ty::S(32))).collect();
+        let start: Result<Vec<_>, Error> = items.iter().map(|item| self.source_of(view, item, Ty::S(32))).collect();
         Ok(Outside::Tile { map, start: start? })
     }
 
@@ -193,17 +193,19 @@ impl Decoder<'_> {
         let space = view.words.find(super::memory::space_named).unwrap_or(AccessSpace::Generic);
         view.words.find(Ty::parse);
         let op = match name {
-            "init" => BarrierOp::Init { at: self.place(view, 0, space)?, count: self.from(view, 1, Ty::U(32))? },
+            "init" => BarrierOp::Init { at: self.place(view, 0, space)?, count: self.source(view, 1, Ty::U(32))? },
             "inval" => BarrierOp::Invalidate { at: self.place(view, 0, space)? },
             "expect_tx" | "complete_tx" => {
-                let (at, bytes) = (self.place(view, 0, space)?, self.from(view, 1, Ty::U(32))?);
+                let (at, bytes) = (self.place(view, 0, space)?, self.source(view, 1, Ty::U(32))?);
                 BarrierOp::Bytes { at, bytes, completes: name == "complete_tx" }
             }
-            "pending_count" => BarrierOp::Pending { to: self.to(view, 0)?, state: self.from(view, 1, Ty::B(64))? },
+            "pending_count" => {
+                BarrierOp::Pending { to: self.target(view, 0)?, state: self.source(view, 1, Ty::B(64))? }
+            }
             "test_wait" | "try_wait" => {
-                let result = self.to(view, 0)?;
+                let result = self.target(view, 0)?;
                 let at = self.place(view, 1, space)?;
-                let state = self.from(view, 2, if is_parity { Ty::U(32) } else { Ty::B(64) })?;
+                let state = self.source(view, 2, if is_parity { Ty::U(32) } else { Ty::B(64) })?;
                 BarrierOp::Test { at, result, state, is_parity, blocks: name == "try_wait" }
             }
             _ => self.arrival(view, space, name == "arrive_drop", has_bytes, no_complete)?,
@@ -224,10 +226,10 @@ impl Decoder<'_> {
         let first = usize::from(!matches!(view.operand(0)?, Operand::Address(..)));
         let state = match (first, view.operand(0)?) {
             (0, _) | (_, Operand::Sink) => None,
-            (_, operand) => Some(self.to_operand(view, operand)?),
+            (_, operand) => Some(self.target_of(view, operand)?),
         };
         let at = self.place(view, first, space)?;
-        let last = if view.count() > first + 1 { Some(self.from(view, first + 1, Ty::U(32))?) } else { None };
+        let last = if view.count() > first + 1 { Some(self.source(view, first + 1, Ty::U(32))?) } else { None };
         let (count, expect) = if has_bytes { (None, last) } else { (last, None) };
         Ok(BarrierOp::MArrive { at, state, count, expect, drop })
     }

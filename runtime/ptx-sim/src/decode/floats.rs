@@ -104,8 +104,8 @@ impl Decoder<'_> {
             (Ty::F32, _) => f32_function(head, mode, Around::take(view)).ok_or_else(|| view.unknown("instruction"))?,
             _ => f64_function(head, mode.unwrap_or(Mode::Nearest)).ok_or_else(|| view.unknown("instruction"))?,
         };
-        let to = self.to(view, 0)?;
-        let from = self.from_rest(view, 1, ty)?;
+        let to = self.target(view, 0)?;
+        let from = self.sources_from(view, 1, ty)?;
         let wanted = match head {
             "abs" | "neg" => 1..=1,
             "fma" | "mad" => 3..=3,
@@ -170,8 +170,8 @@ impl Decoder<'_> {
             };
             join(part(0), part(1))
         });
-        let to = self.to(view, 0)?;
-        let from = self.from_rest(view, 1, Ty::B(64))?;
+        let to = self.target(view, 0)?;
+        let from = self.sources_from(view, 1, Ty::B(64))?;
         let last = *from.last().unwrap_or(&to);
         self.push_map(view, f, to, &[from[0], from[1], last]);
         Ok(())
@@ -196,8 +196,8 @@ impl Decoder<'_> {
                 map2(move |a: u32, c: f32| around.output(to_f32(float::add_odd(wide(a), sign * f64::from(c)), mode)))
             }
         };
-        let to = self.to(view, 0)?;
-        let from = self.from_rest(view, 1, narrow)?;
+        let to = self.target(view, 0)?;
+        let from = self.sources_from(view, 1, narrow)?;
         view.exactly(if view.head() == "fma" { 4 } else { 3 })?;
         self.push_map(view, f, to, &from);
         Ok(())
@@ -207,10 +207,10 @@ impl Decoder<'_> {
     pub(super) fn float_function(&mut self, view: &mut View<'_>) -> Result<(), Error> {
         let ty = view.words.find(Ty::parse).ok_or_else(|| view.unknown("there is no type"))?;
         let head = view.head();
-        let to = self.to(view, 0)?;
+        let to = self.target(view, 0)?;
         if head == "copysign" {
             view.exactly(3)?;
-            let from = self.from_rest(view, 1, ty)?;
+            let from = self.sources_from(view, 1, ty)?;
             let f = match ty {
                 Ty::F32 => map2(|a: f32, b: f32| b.copysign(a)),
                 Ty::F64 => map2(|a: f64, b: f64| b.copysign(a)),
@@ -220,7 +220,7 @@ impl Decoder<'_> {
             return Ok(());
         }
         view.exactly(2)?;
-        let from = self.from(view, 1, ty)?;
+        let from = self.source(view, 1, ty)?;
         let f = match (head, ty) {
             ("testp", _) => self.class_test(view, ty)?,
             ("ex2" | "tanh", Ty::F16 | Ty::F16x2 | Ty::Bf16 | Ty::Bf16x2) => self.half_function(view, ty)?,

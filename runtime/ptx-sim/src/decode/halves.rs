@@ -35,7 +35,7 @@ impl Around {
     }
 
     fn output(self, value: f64) -> u32 {
-        let value = if self.relu && (value < 0.0 || value == 0.0) { 0.0 } else { value };
+        let value = if self.relu && value <= 0.0 { 0.0 } else { value };
         let value = match self.sat {
             true if value.is_nan() => 0.0,
             true => value.clamp(0.0, 1.0),
@@ -67,8 +67,8 @@ impl Decoder<'_> {
                 })
             }
         };
-        let to = self.to(view, 0)?;
-        let from = self.from_rest(view, 1, ty)?;
+        let to = self.target(view, 0)?;
+        let from = self.sources_from(view, 1, ty)?;
         let wanted = match view.head() {
             "abs" | "neg" => 1,
             "fma" => 3,

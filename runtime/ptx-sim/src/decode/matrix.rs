@@ -29,13 +29,11 @@ impl Decoder<'_> {
         }
         view.exactly(2)?;
         let (kind, place, registers) = match view.head() {
-            "ldmatrix" => (MoveKind::Load, Some(self.place(view, 1, AccessSpace::Shared)?), self.to_vector(view, 0)?),
-            "stmatrix" => (
-                MoveKind::Store,
-                Some(self.place(view, 0, AccessSpace::Shared)?),
-                self.from_vector(view, 1, Ty::B(32))?,
-            ),
-            _ => (MoveKind::Move, None, vec![self.to(view, 0)?, self.from(view, 1, Ty::B(32))?]),
+            "ldmatrix" => (MoveKind::Load, Some(self.place(view, 1, AccessSpace::Shared)?), self.targets(view, 0)?),
+            "stmatrix" => {
+                (MoveKind::Store, Some(self.place(view, 0, AccessSpace::Shared)?), self.sources(view, 1, Ty::B(32))?)
+            }
+            _ => (MoveKind::Move, None, vec![self.target(view, 0)?, self.source(view, 1, Ty::B(32))?]),
         };
         if kind != MoveKind::Move && registers.len() != count {
             return Err(view.unknown(format!("{} registers for {count} matrices", registers.len())));
@@ -72,10 +70,10 @@ impl Decoder<'_> {
         }
         view.exactly(4)?;
         let registers = [
-            self.to_vector(view, 0)?,
-            self.from_vector(view, 1, Ty::B(32))?,
-            self.from_vector(view, 2, Ty::B(32))?,
-            self.from_vector(view, 3, if c == Accumulator::F64 { Ty::F64 } else { Ty::F32 })?,
+            self.targets(view, 0)?,
+            self.sources(view, 1, Ty::B(32))?,
+            self.sources(view, 2, Ty::B(32))?,
+            self.sources(view, 3, if c == Accumulator::F64 { Ty::F64 } else { Ty::F32 })?,
         ];
         let counts = registers.each_ref().map(Vec::len);
         if counts != mma.counts() {

@@ -68,8 +68,8 @@ impl Decoder<'_> {
         for item in items {
             slots.push(match (is_load, item) {
                 (true, Operand::Sink) => None,
-                (true, item) => Some(self.to_operand(view, item)?),
-                (false, item) => Some(self.from_operand(view, item, ty)?),
+                (true, item) => Some(self.target_of(view, item)?),
+                (false, item) => Some(self.source_of(view, item, ty)?),
             });
         }
         let sign_to = matches!(ty, Ty::S(_)).then(|| self.width(view, &items[0]));
@@ -83,7 +83,7 @@ impl Decoder<'_> {
         let known = ["fractional", "range", "global", "cvt", "L2", "b64"];
         while view.words.any(&known).is_some() {}
         view.words.drop_hints();
-        let to = self.to(view, 0)?;
+        let to = self.target(view, 0)?;
         let zero = self.constant(0);
         self.push_map(view, crate::row::map1(|a: u64| a), to, &[zero]);
         Ok(())
@@ -108,14 +108,14 @@ impl Decoder<'_> {
         let wanted = first + 2 + usize::from(name == "cas") + usize::from(has_policy);
         view.exactly(wanted)?;
         let place = self.place(view, first, space)?;
-        let a = self.from_vector(view, first + 1, ty)?;
+        let a = self.sources(view, first + 1, ty)?;
         let lanes = lanes.map_or(1, |word| usize::from(word.as_bytes()[1] - b'0'));
         if a.len() != lanes || ty.bits() == 128 {
             return Err(view.unknown("no such number of elements"));
         }
-        let b = (name == "cas").then(|| self.from(view, first + 2, ty)).transpose()?;
+        let b = (name == "cas").then(|| self.source(view, first + 2, ty)).transpose()?;
         let to: Vec<Slot> = match is_atom {
-            true => self.to_vector(view, 0)?,
+            true => self.targets(view, 0)?,
             false => vec![],
         };
         self.push(view, Op::Atomic(Atomic { place, bytes: ty.bytes(), to, a, b, update }));

@@ -28,14 +28,14 @@ impl Decoder<'_> {
             (Operand::Vector(items), _) => self.unpack(view, ty, items),
             (_, Operand::Vector(items)) => self.pack_vector(view, ty, items),
             (target, source) if ty.bits() == 128 => {
-                let (to, from) = (self.to_operand(view, target)?, self.from_operand(view, source, ty)?);
+                let (to, from) = (self.target_of(view, target)?, self.source_of(view, source, ty)?);
                 self.push_map(view, map1(|a: u64| a), to, &[from]);
                 self.push_map(view, map1(|a: u64| a), to + 1, &[from + 1]);
                 Ok(())
             }
             (target, _) => {
-                let to = self.to(view, 0)?;
-                let from = self.from(view, 1, ty)?;
+                let to = self.target(view, 0)?;
+                let from = self.source(view, 1, ty)?;
                 let source = self.register(view, view.operand(1)?);
                 if source.is_ok_and(|source| Ok(source.ty) == self.register(view, target).map(|target| target.ty)) {
                     self.push(view, Op::Move { to, from });
@@ -56,7 +56,7 @@ impl Decoder<'_> {
 
     /// `mov.b64 {a, b}, c`: the first gets the lowest bits.
     fn unpack(&mut self, view: &View<'_>, ty: Ty, items: &[Operand]) -> Result<(), Error> {
-        let source = self.from(view, 1, ty)?;
+        let source = self.source(view, 1, ty)?;
         let bits = ty.bits() / items.len().max(1) as u32;
         // All parts are taken before any is written: the source may be one of them.
         let mut parts = vec![];
@@ -70,7 +70,7 @@ impl Decoder<'_> {
             parts.push((item, part));
         }
         for (item, part) in parts {
-            let to = self.to_operand(view, item)?;
+            let to = self.target_of(view, item)?;
             self.push_map(view, map1(|a: u64| a), to, &[part]);
         }
         Ok(())
@@ -78,9 +78,9 @@ impl Decoder<'_> {
 
     fn pack_vector(&mut self, view: &View<'_>, ty: Ty, items: &[Operand]) -> Result<(), Error> {
         let bits = ty.bits() / items.len().max(1) as u32;
-        let to = self.to(view, 0)?;
+        let to = self.target(view, 0)?;
         if ty.bits() == 128 && items.len() == 2 {
-            let from = [self.from_operand(view, &items[0], Ty::B(64))?, self.from_operand(view, &items[1], Ty::B(64))?];
+            let from = [self.source_of(view, &items[0], Ty::B(64))?, self.source_of(view, &items[1], Ty::B(64))?];
             self.push_map(view, map1(|a: u64| a), to, &from[..1]);
             self.push_map(view, map1(|a: u64| a), to + 1, &from[1..]);
             return Ok(());
@@ -91,7 +91,7 @@ impl Decoder<'_> {
         let mut sum = self.constant(0);
         for (at, item) in (0..).zip(items) {
             let at: u32 = at;
-            let part = self.from_operand(view, item, Ty::B(bits))?;
+            let part = self.source_of(view, item, Ty::B(bits))?;
             let next = self.temporary();
             let mask = if bits >= 64 { u64::MAX } else { (1 << bits) - 1 };
             self.push_map(
@@ -121,8 +121,8 @@ impl Decoder<'_> {
             "param" | "param::entry" => window::PARAM,
             _ => 0,
         };
-        let from = self.from(view, 1, Ty::B(64))?;
-        let to = self.to(view, 0)?;
+        let from = self.source(view, 1, Ty::B(64))?;
+        let to = self.target(view, 0)?;
         let f: MapFn = match to_space {
             true => map1(move |a: u64| a.wrapping_sub(base)),
             false => map1(move |a: u64| a.wrapping_add(base)),
@@ -135,8 +135,8 @@ impl Decoder<'_> {
         let spaces = ["global", "shared", "shared::cta", "shared::cluster", "local", "const", "param"];
         let space = view.words.any(&spaces).ok_or_else(|| view.unknown("there is no space"))?;
         view.exactly(2)?;
-        let from = self.from(view, 1, Ty::B(64))?;
-        let to = self.to(view, 0)?;
+        let from = self.source(view, 1, Ty::B(64))?;
+        let to = self.target(view, 0)?;
         let of = match space {
             "shared" | "shared::cta" | "shared::cluster" => window::SHARED,
             "local" => window::LOCAL,
@@ -152,11 +152,11 @@ impl Decoder<'_> {
         let types = view.words.types();
         let ty = *types.first().ok_or_else(|| view.unknown("there is no type"))?;
         view.exactly(4)?;
-        let (a, b) = (self.from(view, 1, ty)?, self.from(view, 2, ty)?);
-        let to = self.to(view, 0)?;
+        let (a, b) = (self.source(view, 1, ty)?, self.source(view, 2, ty)?);
+        let to = self.target(view, 0)?;
         if view.head() == "slct" {
             let ftz = view.words.has("ftz");
-            let c = self.from(view, 3, types.get(1).copied().unwrap_or(Ty::S(32)))?;
+            let c = self.source(view, 3, types.get(1).copied().unwrap_or(Ty::S(32)))?;
             let f = match types.get(1) {
                 Some(Ty::S(32)) => map3(|a: u64, b: u64, c: i32| if c >= 0 { a } else { b }),
                 Some(Ty::F32) if !ftz => map3(|a: u64, b: u64, c: f32| if c >= 0.0 { a } else { b }),
@@ -165,7 +165,7 @@ impl Decoder<'_> {
             self.push_map(view, f, to, &[a, b, c]);
             return Ok(());
         }
-        let p = self.from(view, 3, Ty::Pred)?;
+        let p = self.source(view, 3, Ty::Pred)?;
         self.push_map(view, map3(|a: u64, b: u64, p: bool| if p { a } else { b }), to, &[a, b, p]);
         Ok(())
     }
@@ -176,8 +176,8 @@ impl Decoder<'_> {
             return Err(view.unknown("no such type of it"));
         }
         view.exactly(4)?;
-        let to = self.to(view, 0)?;
-        let from = self.from_rest(view, 1, Ty::B(32))?;
+        let to = self.target(view, 0)?;
+        let from = self.sources_from(view, 1, Ty::B(32))?;
         let mode = mode.map(String::from);
         let f = map3(move |a: u32, b: u32, c: u32| permuted(mode.as_deref(), a, b, c));
         self.push_map(view, f, to, &from);
@@ -189,8 +189,8 @@ impl Decoder<'_> {
         let is_shared = view.words.has("shared::cluster");
         let ty = view.words.find(Ty::parse).ok_or_else(|| view.unknown("there is no type"))?;
         let base = if is_shared { 0 } else { window::SHARED };
-        let to = self.to(view, 0)?;
-        let a = self.from(view, 1, ty)?;
+        let to = self.target(view, 0)?;
+        let a = self.source(view, 1, ty)?;
         let own = self.special(crate::code::Special::ClusterCtarank);
         if view.head() == "getctarank" {
             view.exactly(2)?;
@@ -199,7 +199,7 @@ impl Decoder<'_> {
             return Ok(());
         }
         view.exactly(3)?;
-        let rank = self.from(view, 2, Ty::U(32))?;
+        let rank = self.source(view, 2, Ty::U(32))?;
         let slots: [Slot; 2] = [a, rank];
         let f = map2(move |a: u64, rank: u32| window::in_block(a.wrapping_sub(base), rank.into()).wrapping_add(base));
         self.push_map(view, f, to, &slots);

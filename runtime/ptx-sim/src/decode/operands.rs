@@ -16,12 +16,12 @@ impl Decoder<'_> {
     }
 
     /// The register that a result goes to.
-    pub(super) fn to(&mut self, view: &View<'_>, at: usize) -> Result<Slot, Error> {
-        self.to_operand(view, view.operand(at)?)
+    pub(super) fn target(&mut self, view: &View<'_>, at: usize) -> Result<Slot, Error> {
+        self.target_of(view, view.operand(at)?)
     }
 
     /// The register that a result goes to; `_` is one that nobody reads.
-    pub(super) fn to_operand(&mut self, view: &View<'_>, operand: &Operand) -> Result<Slot, Error> {
+    pub(super) fn target_of(&mut self, view: &View<'_>, operand: &Operand) -> Result<Slot, Error> {
         match operand {
             Operand::Sink => Ok(self.temporary()),
             other => Ok(self.register(view, other)?.slot),
@@ -38,17 +38,17 @@ impl Decoder<'_> {
     }
 
     /// The register that holds an operand's value.
-    pub(super) fn from(&mut self, view: &View<'_>, at: usize, ty: Ty) -> Result<Slot, Error> {
-        self.from_operand(view, view.operand(at)?, ty)
+    pub(super) fn source(&mut self, view: &View<'_>, at: usize, ty: Ty) -> Result<Slot, Error> {
+        self.source_of(view, view.operand(at)?, ty)
     }
 
     /// The registers of operands from one on, all of the same type.
-    pub(super) fn from_rest(&mut self, view: &View<'_>, first: usize, ty: Ty) -> Result<Vec<Slot>, Error> {
-        (first..view.count()).map(|at| self.from(view, at, ty)).collect()
+    pub(super) fn sources_from(&mut self, view: &View<'_>, first: usize, ty: Ty) -> Result<Vec<Slot>, Error> {
+        (first..view.count()).map(|at| self.source(view, at, ty)).collect()
     }
 
     /// The register that holds an operand's value.
-    pub(super) fn from_operand(&mut self, view: &View<'_>, operand: &Operand, ty: Ty) -> Result<Slot, Error> {
+    pub(super) fn source_of(&mut self, view: &View<'_>, operand: &Operand, ty: Ty) -> Result<Slot, Error> {
         match operand {
             Operand::Int(value) => Ok(self.constant(int_bits(*value, ty))),
             Operand::F32(bits) => Ok(self.constant((*bits).into())),
@@ -99,7 +99,7 @@ impl Decoder<'_> {
         space: AccessSpace,
     ) -> Result<Place, Error> {
         let Operand::Address(base, offset) = operand else { return Err(view.unknown("an address was expected")) };
-        let slot = self.from_operand(view, base, Ty::B(64))?;
+        let slot = self.source_of(view, base, Ty::B(64))?;
         Ok(Place { space, slot, offset: *offset })
     }
 
@@ -119,15 +119,15 @@ impl Decoder<'_> {
     }
 
     /// The registers of `{a, b}`, or the one operand, as sources.
-    pub(super) fn from_vector(&mut self, view: &View<'_>, at: usize, ty: Ty) -> Result<Vec<Slot>, Error> {
+    pub(super) fn sources(&mut self, view: &View<'_>, at: usize, ty: Ty) -> Result<Vec<Slot>, Error> {
         let operand = view.operand(at)?;
-        self.elements(operand).iter().map(|item| self.from_operand(view, item, ty)).collect()
+        self.elements(operand).iter().map(|item| self.source_of(view, item, ty)).collect()
     }
 
     /// The registers of `{a, b}`, or the one operand, as targets.
-    pub(super) fn to_vector(&mut self, view: &View<'_>, at: usize) -> Result<Vec<Slot>, Error> {
+    pub(super) fn targets(&mut self, view: &View<'_>, at: usize) -> Result<Vec<Slot>, Error> {
         let operand = view.operand(at)?;
-        self.elements(operand).iter().map(|item| self.to_operand(view, item)).collect()
+        self.elements(operand).iter().map(|item| self.target_of(view, item)).collect()
     }
 
     /// An operand that must be a number.

@@ -49,18 +49,18 @@ impl Decoder<'_> {
         let unknown = view.unknown("no such types of it");
         let from_packed = view.words.find(packing);
         let from = view.words.find(Ty::parse);
-        let target = self.to(view, 0)?;
+        let target = self.target(view, 0)?;
         match (to, from_packed, from) {
             (Some(to), Some(from), None) => {
                 view.exactly(2)?;
-                let source = self.from(view, 1, Ty::B(32))?;
+                let source = self.source(view, 1, Ty::B(32))?;
                 let f = move |a: u32| put(to, element(from.0, a, from.1, 0), element(from.0, a, from.1, 1));
                 self.push_map(view, map1(f), target, &[source]);
                 Ok(())
             }
             (Some(to), None, Some(Ty::F32)) => {
                 view.exactly(3)?;
-                let (a, b) = (self.from(view, 1, Ty::F32)?, self.from(view, 2, Ty::F32)?);
+                let (a, b) = (self.source(view, 1, Ty::F32)?, self.source(view, 2, Ty::F32)?);
                 self.push_map(view, map2(move |a: f32, b: f32| put(to, b.into(), a.into())), target, &[a, b]);
                 Ok(())
             }
@@ -88,8 +88,8 @@ impl Decoder<'_> {
             let pair = part(a) << bits | part(b);
             if has_rest { pair | c.checked_shl(2 * bits).unwrap_or(0) } else { pair }
         });
-        let to = self.to(view, 0)?;
-        let from = self.from_rest(view, 1, Ty::B(32))?;
+        let to = self.target(view, 0)?;
+        let from = self.sources_from(view, 1, Ty::B(32))?;
         let last = from[from.len() - 1];
         self.push_map(view, f, to, &[from[0], from[1], last]);
         Ok(())

@@ -15,7 +15,7 @@ impl Decoder<'_> {
             "bar" | "barrier" => self.barrier(view)?,
             "activemask" => {
                 view.words.find(Ty::parse);
-                Op::ActiveMask(self.to(view, 0)?)
+                Op::ActiveMask(self.target(view, 0)?)
             }
             head => {
                 if !view.words.has("sync") {
@@ -38,7 +38,7 @@ impl Decoder<'_> {
         if view.words.has("warp") {
             view.words.has("sync");
             view.exactly(1)?;
-            return Ok(Op::Barrier(BarrierOp::Warp { mask: self.from(view, 0, Ty::B(32))? }));
+            return Ok(Op::Barrier(BarrierOp::Warp { mask: self.source(view, 0, Ty::B(32))? }));
         }
         if view.words.has("cluster") {
             return self.cluster_barrier(view);
@@ -49,8 +49,8 @@ impl Decoder<'_> {
         if what == "red" {
             return self.barrier_reduction(view, aligned);
         }
-        let id = self.from(view, 0, Ty::U(32))?;
-        let count = if view.count() > 1 { Some(self.from(view, 1, Ty::U(32))?) } else { None };
+        let id = self.source(view, 0, Ty::U(32))?;
+        let count = if view.count() > 1 { Some(self.source(view, 1, Ty::U(32))?) } else { None };
         Ok(Op::Barrier(match (what, count) {
             ("arrive", Some(count)) => BarrierOp::Arrive { id, count, aligned },
             ("arrive", None) => return Err(view.unknown("an arrival needs a number of threads")),
@@ -67,11 +67,11 @@ impl Decoder<'_> {
             "and" => Reduction::All,
             _ => Reduction::Any,
         };
-        let to = self.to(view, 0)?;
-        let id = self.from(view, 1, Ty::U(32))?;
+        let to = self.target(view, 0)?;
+        let id = self.source(view, 1, Ty::U(32))?;
         let last = view.count() - 1;
-        let count = if last > 2 { Some(self.from(view, 2, Ty::U(32))?) } else { None };
-        let predicate = self.from(view, last, Ty::Pred)?;
+        let count = if last > 2 { Some(self.source(view, 2, Ty::U(32))?) } else { None };
+        let predicate = self.source(view, last, Ty::Pred)?;
         let is_retry = self.temporary();
         Ok(Op::Barrier(BarrierOp::Sync { id, count, aligned, reduce: Some((reduction, to, predicate)), is_retry }))
     }
@@ -99,15 +99,15 @@ impl Decoder<'_> {
         view.words.find(Ty::parse);
         view.exactly(5)?;
         let (to, valid) = match view.operand(0)? {
-            Operand::Pair(to, valid) => (self.to_operand(view, to)?, Some(self.to_operand(view, valid)?)),
-            to => (self.to_operand(view, to)?, None),
+            Operand::Pair(to, valid) => (self.target_of(view, to)?, Some(self.target_of(view, valid)?)),
+            to => (self.target_of(view, to)?, None),
         };
         let [from, by, clamp, mask] = self.four(view)?;
         Ok(Op::Shuffle(Shuffle { mode, to, valid, from, by, clamp, mask }))
     }
 
     fn four(&mut self, view: &View<'_>) -> Result<[u32; 4], Error> {
-        let from = self.from_rest(view, 1, Ty::B(32))?;
+        let from = self.sources_from(view, 1, Ty::B(32))?;
         from.try_into().map_err(|_| view.unknown("another number of operands"))
     }
 
@@ -121,7 +121,8 @@ impl Decoder<'_> {
         };
         view.words.find(Ty::parse);
         view.exactly(3)?;
-        let (to, from, mask) = (self.to(view, 0)?, self.from(view, 1, Ty::Pred)?, self.from(view, 2, Ty::B(32))?);
+        let (to, from, mask) =
+            (self.target(view, 0)?, self.source(view, 1, Ty::Pred)?, self.source(view, 2, Ty::B(32))?);
         Ok(Op::Vote(Vote { mode, to, from, mask }))
     }
 
@@ -130,10 +131,10 @@ impl Decoder<'_> {
         let ty = view.words.find(Ty::parse).ok_or_else(|| view.unknown("there is no type"))?;
         view.exactly(3)?;
         let (to, all) = match view.operand(0)? {
-            Operand::Pair(to, all) => (self.to_operand(view, to)?, Some(self.to_operand(view, all)?)),
-            to => (self.to_operand(view, to)?, None),
+            Operand::Pair(to, all) => (self.target_of(view, to)?, Some(self.target_of(view, all)?)),
+            to => (self.target_of(view, to)?, None),
         };
-        let (from, mask) = (self.from(view, 1, ty)?, self.from(view, 2, Ty::B(32))?);
+        let (from, mask) = (self.source(view, 1, ty)?, self.source(view, 2, Ty::B(32))?);
         Ok(Op::Match(Match { to, all, from, mask, is_all }))
     }
 
@@ -155,7 +156,8 @@ impl Decoder<'_> {
             _ => return Err(view.unknown("no such operation and type")),
         };
         view.exactly(3)?;
-        let (to, from, mask) = (self.to(view, 0)?, self.from(view, 1, Ty::B(32))?, self.from(view, 2, Ty::B(32))?);
+        let (to, from, mask) =
+            (self.target(view, 0)?, self.source(view, 1, Ty::B(32))?, self.source(view, 2, Ty::B(32))?);
         Ok(Op::Redux(Redux { mode, to, from, mask }))
     }
 
@@ -164,9 +166,9 @@ impl Decoder<'_> {
         let Operand::Pair(leader, to) = view.operand(0)? else { return Err(view.unknown("a pair was expected")) };
         let leader = match **leader {
             Operand::Sink => None,
-            _ => Some(self.to_operand(view, leader)?),
+            _ => Some(self.target_of(view, leader)?),
         };
-        let (to, mask) = (self.to_operand(view, to)?, self.from(view, 1, Ty::B(32))?);
+        let (to, mask) = (self.target_of(view, to)?, self.source(view, 1, Ty::B(32))?);
         Ok(Op::Elect(Elect { leader, to, mask }))
     }
 }

@@ -55,17 +55,17 @@ impl Decoder<'_> {
         if !known || !fits {
             return Err(view.unknown("no such shape with these types"));
         }
-        let sums = self.to_vector(view, 0)?;
+        let sums = self.targets(view, 0)?;
         if sums.len() != n / if d == Accumulator::F16 { 4 } else { 2 } {
             return Err(view.unknown(format!("{} registers for the sums", sums.len())));
         }
         let left = match view.operand(1)? {
-            Operand::Vector(items) if items.len() == 4 => Left::Registers(self.from_vector(view, 1, Ty::B(32))?),
+            Operand::Vector(items) if items.len() == 4 => Left::Registers(self.sources(view, 1, Ty::B(32))?),
             Operand::Vector(_) => return Err(view.unknown("A takes four registers")),
-            _ => Left::Descriptor(self.from(view, 1, Ty::B(64))?),
+            _ => Left::Descriptor(self.source(view, 1, Ty::B(64))?),
         };
-        let right = self.from(view, 2, Ty::B(64))?;
-        let keeps = self.from(view, 3, Ty::Pred)?;
+        let right = self.source(view, 2, Ty::B(64))?;
+        let keeps = self.source(view, 3, Ty::Pred)?;
         let in_registers = matches!(left, Left::Registers(_));
         let n_signs = if is_int { 0 } else { 2 };
         let n_transposes = if has_transposes { 2 - usize::from(in_registers) } else { 0 };

@@ -413,7 +413,7 @@ pub(super) fn progress(world: &mut World<'_>, force: bool) -> Result<bool, (Trou
     loop {
         let first = world.deferred.iter().enumerate().min_by_key(|(_, deferred)| deferred.due);
         let Some((at, due)) = first.map(|(at, deferred)| (at, deferred.due)) else { return Ok(moved) };
-        if due > world.time && !(force && !moved) {
+        if due > world.time && (moved || !force) {
             return Ok(moved);
         }
         let deferred = world.deferred.remove(at);

@@ -312,26 +312,11 @@ pub(super) fn multiply(warp: &mut Warp, op: &Mma, active: u32, world: &mut World
     let (a, b) = (op.read_a(warp), op.read_b(warp));
     world.counts.matrix_flops += 2 * (op.m * op.n * op.k) as u64;
     let mut results = vec![[0u64; LANES]; op.registers[0].len()];
-    for lane in 0..LANES {
-        for i in 0..op.m * op.n / LANES {
-            let (row, column) = place_of(lane, i);
-            let (left, right) = (&a[row * op.k..][..op.k], &b[column * op.k..][..op.k]);
-            let start = accumulated(warp, op.c, &op.registers[3], lane, i);
-            let sum = match op.d {
-                // In the order of the ISA's formula, each step rounded once.
-                Accumulator::F64 => left.iter().zip(right).fold(start, |sum, (x, y)| x.mul_add(*y, sum)),
-                _ => start + left.iter().zip(right).map(|(x, y)| x * y).sum::<f64>(),
-            };
-            match op.d {
-                Accumulator::F64 => results[i][lane] = sum.to_bits(),
-                Accumulator::F32 => results[i][lane] = round(sum, Format::F32, Mode::Nearest, false).into(),
-                Accumulator::F16 => {
-                    let bits = u64::from(round(sum, Format::F16, Mode::Nearest, false));
-                    results[i / 2][lane] |= bits << (16 * (i % 2));
-                }
-                // Sums of at most 64 products of 16 bits and a number of 32 are exact in f64.
-                Accumulator::S32 if op.saturates => results[i][lane] = u64::from(sum as i32 as u32),
-                Accumulator::S32 => results[i][lane] = u64::from(sum as i64 as u32),
+    let per_register = if op.d == Accumulator::F16 { 2 } else { 1 };
+    for (r, row) in results.iter_mut().enumerate() {
+        for (lane, word) in row.iter_mut().enumerate() {
+            for at in 0..per_register {
+                *word |= sum(warp, op, (&a, &b), lane, per_register * r + at) << (16 * at);
             }
         }
     }
@@ -339,6 +324,23 @@ pub(super) fn multiply(warp: &mut Warp, op: &Mma, active: u32, world: &mut World
         warp.set(*slot, active, row);
     }
     Ok(Flow::Next)
+}
+
+/// The bits of element `i` of D in a lane.
+fn sum(warp: &Warp, op: &Mma, (a, b): (&[f64], &[f64]), lane: usize, i: usize) -> u64 {
+    let (row, column) = place_of(lane, i);
+    let products = a[row * op.k..][..op.k].iter().zip(&b[column * op.k..][..op.k]);
+    let start = accumulated(warp, op.c, &op.registers[3], lane, i);
+    let exact = || start + products.clone().map(|(x, y)| x * y).sum::<f64>();
+    match op.d {
+        // In the order of the ISA's formula, each step rounded once.
+        Accumulator::F64 => products.fold(start, |sum, (x, y)| x.mul_add(*y, sum)).to_bits(),
+        Accumulator::F32 => round(exact(), Format::F32, Mode::Nearest, false).into(),
+        Accumulator::F16 => round(exact(), Format::F16, Mode::Nearest, false).into(),
+        // Sums of at most 64 products of 16 bits and a number of 32 are exact in f64.
+        Accumulator::S32 if op.saturates => u64::from(exact() as i32 as u32),
+        Accumulator::S32 => u64::from(exact() as i64 as u32),
+    }
 }
 
 fn accumulated(warp: &Warp, of: Accumulator, registers: &[Slot], lane: usize, i: usize) -> f64 {

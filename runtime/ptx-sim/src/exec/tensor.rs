@@ -174,9 +174,9 @@ impl TensorMap {
         for at in 0..rows {
             let mut rest = at;
             let mut address = Some(self.address);
-            for axis in 1..self.tile.len() {
+            for (axis, start) in start.iter().enumerate().skip(1) {
                 let size = u64::from(self.tile[axis]);
-                let index = i64::from(start[axis]) + (rest % size) as i64;
+                let index = i64::from(*start) + (rest % size) as i64;
                 rest /= size;
                 let is_inside = (0..self.sizes[axis] as i64).contains(&index);
                 address = address.filter(|_| is_inside).map(|address| address + index as u64 * self.strides[axis - 1]);

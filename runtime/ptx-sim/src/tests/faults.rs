@@ -83,8 +83,10 @@ fn only_what_was_given_may_be_touched() {
     let mut machine = Machine::new(Options::default());
     let module = machine.load(&kernel("st.global.u32 [%d+4], 1;")).unwrap();
     let data = machine.alloc(64).unwrap();
-    let mut run =
-        |end: u64| machine.launch_within(module, "k", Grid::line(1, 1), &data.to_le_bytes(), vec![data..data + end]);
+    let mut run = |end: u64| {
+        let allowed = std::iter::once(data..data + end).collect();
+        machine.launch_within(module, "k", Grid::line(1, 1), &data.to_le_bytes(), allowed)
+    };
     assert!(run(8).is_ok());
     assert!(run(4).unwrap_err().to_string().contains("byte 4 of a tensor of 4 bytes"));
 }

@@ -13,7 +13,7 @@ fn matrices_come_and_go() {
         movmatrix.sync.aligned.m8n8.trans.b16 %r13, %r5; bar.sync 0; stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%a4], {%r9, %r10, %r11, %r12};
         bar.sync 0; ld.shared.v4.u32 {%r1, %r2, %r3, %r4}, [%a4];
         st.global.v4.u32 [%a2], {%r1, %r5, %r9, %r13};";
-    let data: Vec<u32> = (0..128).map(|at| 2 * at | (2 * at + 1) << 16).collect();
+    let data: Vec<u32> = (0..128).map(|at| (2 * at) | ((2 * at + 1) << 16)).collect();
     let words = clean(body, 32, &data);
     for lane in 0..32usize {
         let (row, pair) = (lane / 4, lane % 4);

@@ -14,7 +14,7 @@ fn lanes_meet_again_after_branches() {
         $B: activemask.b32 %r4; setp.eq.u32 %p3, %r4, -1; @%p3 add.u32 %r2, %r2, 10000; st.global.u32 [%a2], %r2;"
     );
     let words = results(&body, 32, &[0; 32]);
-    let expected = |t: u32| t * t.saturating_sub(1) / 2 + if t % 2 == 0 { 12000 } else { 11000 };
+    let expected = |t: u32| t * t.saturating_sub(1) / 2 + if t.is_multiple_of(2) { 12000 } else { 11000 };
     assert_eq!(words, (0..32).map(expected).collect::<Vec<_>>());
 }
 
