@@ -21,12 +21,22 @@ pub(crate) struct Cx<'a> {
     pub(crate) groups: Option<Groups>,
     /// Values that are in registers already: an anchor that a template has computed.
     pub(crate) given: RefCell<BTreeMap<ValueId, Val>>,
+    /// Values of a row that are kept in memory between passes over it.
+    pub(crate) kept: RefCell<BTreeMap<ValueId, Kept>>,
     /// Lanes of the target's vectors, for loops along memory inside an expression.
     wide: u32,
     members: BTreeSet<usize>,
     dims: RefCell<Vec<Dim>>,
     dim_vals: Vec<Val>,
     failure: RefCell<Option<LowerError>>,
+}
+
+/// Where the elements of one row of a value are kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub(crate) ptr: Val,
+    /// Whether a pass before has written them; else computing one writes it.
+    pub(crate) is_written: bool,
 }
 
 /// What holds in the block that is being written: the lanes, which of them count, and the values computed already.
@@ -61,6 +71,7 @@ impl<'a> Cx<'a> {
             ptrs: BTreeMap::new(),
             groups: None,
             given: RefCell::default(),
+            kept: RefCell::default(),
             wide,
             members: region.members.iter().copied().collect(),
             dims: RefCell::default(),
@@ -73,6 +84,7 @@ impl<'a> Cx<'a> {
     pub(crate) fn bind(&mut self, ptrs: BTreeMap<ValueId, Val>, dim_vals: Vec<Val>) {
         (self.ptrs, self.dim_vals) = (ptrs, dim_vals);
         self.given.borrow_mut().clear();
+        self.kept.borrow_mut().clear();
     }
 
     /// Lanes of the target's vectors; 1 where a thread computes one element.

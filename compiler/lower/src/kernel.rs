@@ -7,6 +7,7 @@ use crate::cumulative::CumulativeRow;
 use crate::depthwise::Depthwise;
 use crate::gpu::Gpu;
 use crate::map::Map;
+use crate::rows::Rows;
 use crate::scatter::Scatter;
 use graph::{Graph, ValueId};
 use kernels::text::{Access, Function, Param, Scalar, Ty, Val, Writer};
@@ -211,6 +212,9 @@ fn choose<'a>(cx: &mut Cx<'a>, target: Target) -> Box<dyn Recipe + 'a> {
             }
             _ => {}
         }
+    }
+    if let (Target::Host { .. }, Some(recipe)) = (target, Rows::choose(cx)) {
+        return Box::new(recipe);
     }
     let map = Map::new(cx, target);
     cx.groups = map.groups.clone();

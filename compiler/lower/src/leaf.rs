@@ -37,34 +37,40 @@ impl Cx<'_> {
         let strides = self.leaf_strides(value);
         let at = self.address(w, s.lanes, idx, &strides);
         let align = alignment(w, s, idx, &strides, self.ty(value).dtype);
-        self.load_aligned(w, s, self.ptrs[&value], self.ty(value).dtype, at, align)
+        self.load_as(w, s, self.ptrs[&value], self.ty(value).dtype, at, Access::aligned(align).invariant())
     }
 
-    /// Loads the elements at an address, for each lane.
+    /// Loads the elements at an address, for each lane. Nobody writes them meanwhile.
     pub(crate) fn load(&self, w: &mut Writer, s: &Scope, ptr: Val, dtype: DType, at: Idx) -> Val {
-        self.load_aligned(w, s, ptr, dtype, at, memory(dtype).bytes())
+        self.load_as(w, s, ptr, dtype, at, Access::aligned(memory(dtype).bytes()).invariant())
     }
 
-    fn load_aligned(&self, w: &mut Writer, s: &Scope, ptr: Val, dtype: DType, at: Idx, align: u32) -> Val {
+    /// Loads elements that this kernel has written.
+    pub(crate) fn load_written(&self, w: &mut Writer, s: &Scope, ptr: Val, dtype: DType, at: Idx) -> Val {
+        self.load_as(w, s, ptr, dtype, at, Access::aligned(memory(dtype).bytes()))
+    }
+
+    /// Loads elements; `access` says how lanes that are neighbors are aligned.
+    fn load_as(&self, w: &mut Writer, s: &Scope, ptr: Val, dtype: DType, at: Idx, access: Access) -> Val {
         let elem = memory(dtype);
-        let access = Access::aligned(elem.bytes()).invariant();
         let vector = lanes_of(elem, s.lanes);
+        let each = Access { align: elem.bytes(), ..access };
         let raw = match at {
             Idx::Uniform(at) => {
                 let ptr = w.gep(ptr, at, elem.into());
-                w.load(ptr, elem.into(), access)
+                w.load(ptr, elem.into(), each)
             }
             Idx::Linear(at, 1) => {
                 let ptr = w.gep(ptr, at, elem.into());
                 match s.mask {
-                    None => w.load(ptr, vector, Access::aligned(align).invariant()),
+                    None => w.load(ptr, vector, access),
                     Some(mask) => {
                         let zero = w.zero(vector);
                         w.masked_load(ptr, mask, zero, elem.bytes())
                     }
                 }
             }
-            Idx::Linear(at, 2) => every_second(w, s, ptr, elem, at, access),
+            Idx::Linear(at, 2) => every_second(w, s, ptr, elem, at, each),
             Idx::Linear(..) | Idx::Varying(_) => {
                 let offsets = at.val(w, s.lanes);
                 let ptrs = w.gep(ptr, offsets, elem.into());

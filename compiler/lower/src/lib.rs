@@ -31,6 +31,7 @@ mod map;
 mod panels;
 mod pool;
 mod reduce;
+mod rows;
 mod scatter;
 mod stencil;
 mod tile;

@@ -51,58 +51,52 @@ impl Map {
     fn blocks(&self) -> Dim {
         self.inner().ceil_div(BLOCK.into())
     }
+}
 
-    /// Elements `lo..hi` of the innermost axis.
-    fn row(&self, cx: &Cx, w: &mut Writer, outer: &[Idx], lo: Val, hi: Val) {
-        let lanes = i64::from(self.lanes);
-        if self.lanes == 1 {
-            let one = w.i64(1);
-            w.for_loop(lo, hi, one, &[], |w, iv, _| {
-                self.elements(cx, w, &mut Scope::new(1, None), outer, Idx::Uniform(iv));
-                vec![]
-            });
-            return;
-        }
-        let step = w.i64(lanes);
-        let count = w.subi(hi, lo);
-        let n_full = w.divsi(count, step);
-        let full = w.muli(n_full, step);
-        let full = w.addi(lo, full);
-        if w.known_int(n_full) != Some(0) {
-            w.for_loop(lo, full, step, &[], |w, iv, _| {
-                self.elements(cx, w, &mut Scope::new(self.lanes, None), outer, Idx::Linear(iv, 1));
-                vec![]
-            });
-        }
-        if self.inner().as_const().is_some_and(|n| n % lanes == 0) {
-            return;
-        }
-        w.for_loop(full, hi, step, &[], |w, iv, _| {
-            let left = w.subi(hi, iv);
-            let mask = w.tail_mask(left, self.lanes);
-            self.elements(cx, w, &mut Scope::new(self.lanes, Some(mask)), outer, Idx::Linear(iv, 1));
+/// Elements `lo..hi` of the innermost axis of the result, whose extent is `inner`, by vectors.
+pub(crate) fn row(cx: &Cx, w: &mut Writer, lanes: u32, inner: &Dim, outer: &[Idx], [lo, hi]: [Val; 2]) {
+    if lanes == 1 {
+        let one = w.i64(1);
+        w.for_loop(lo, hi, one, &[], |w, iv, _| {
+            elements(cx, w, &mut Scope::new(1, None), outer, Idx::Uniform(iv));
+            vec![]
+        });
+        return;
+    }
+    let step = w.i64(lanes.into());
+    let count = w.subi(hi, lo);
+    let n_full = w.divsi(count, step);
+    let full = w.muli(n_full, step);
+    let full = w.addi(lo, full);
+    if w.known_int(n_full) != Some(0) {
+        w.for_loop(lo, full, step, &[], |w, iv, _| {
+            elements(cx, w, &mut Scope::new(lanes, None), outer, Idx::Linear(iv, 1));
             vec![]
         });
     }
+    if inner.as_const().is_some_and(|n| n % i64::from(lanes) == 0) {
+        return;
+    }
+    w.for_loop(full, hi, step, &[], |w, iv, _| {
+        let left = w.subi(hi, iv);
+        let mask = w.tail_mask(left, lanes);
+        elements(cx, w, &mut Scope::new(lanes, Some(mask)), outer, Idx::Linear(iv, 1));
+        vec![]
+    });
+}
 
-    fn elements(&self, cx: &Cx, w: &mut Writer, s: &mut Scope, outer: &[Idx], inner: Idx) {
-        let idx = [outer, &[inner]].concat();
-        // A scalar has no axis, but one element.
-        let idx = if cx.ty(cx.region.result).rank() == 0 { &[][..] } else { &idx };
-        let value = cx.value(w, s, cx.region.result, idx);
-        if idx.is_empty() {
-            let zero = w.i64(0);
-            cx.store_at(
-                w,
-                s,
-                cx.ptrs[&cx.region.store.value],
-                cx.ty(cx.region.store.value).dtype,
-                Idx::Uniform(zero),
-                value,
-            );
-        } else {
-            cx.store(w, s, idx, value);
-        }
+/// The elements of the result at one place.
+fn elements(cx: &Cx, w: &mut Writer, s: &mut Scope, outer: &[Idx], inner: Idx) {
+    let idx = [outer, &[inner]].concat();
+    // A scalar has no axis, but one element.
+    let idx = if cx.ty(cx.region.result).rank() == 0 { &[][..] } else { &idx };
+    let value = cx.value(w, s, cx.region.result, idx);
+    if idx.is_empty() {
+        let zero = Idx::Uniform(w.i64(0));
+        let store = &cx.region.store;
+        cx.store_at(w, s, cx.ptrs[&store.value], cx.ty(store.value).dtype, zero, value);
+    } else {
+        cx.store(w, s, idx, value);
     }
 }
 
@@ -131,24 +125,24 @@ impl Recipe for Map {
                 if self.outer().is_empty() { (task, task) } else { (w.divui(task, inner), w.remui(task, inner)) };
             let outer = split(cx, w, row, self.outer());
             if self.lanes == 1 {
-                self.elements(cx, w, &mut Scope::new(1, None), &outer, Idx::Uniform(at));
+                elements(cx, w, &mut Scope::new(1, None), &outer, Idx::Uniform(at));
                 return;
             }
             let lanes = w.i64(self.lanes.into());
             let at = w.muli(at, lanes);
             let mut scope = Scope { aligned: Some(at), ..Scope::new(self.lanes, None) };
-            self.elements(cx, w, &mut scope, &outer, Idx::Linear(at, 1));
+            elements(cx, w, &mut scope, &outer, Idx::Linear(at, 1));
             return;
         }
         let blocks = cx.dim(w, &self.blocks());
-        let (row, block) =
+        let (line, block) =
             if self.outer().is_empty() { (task, task) } else { (w.divui(task, blocks), w.remui(task, blocks)) };
-        let outer = split(cx, w, row, self.outer());
+        let outer = split(cx, w, line, self.outer());
         let size = w.i64(BLOCK);
         let lo = w.muli(block, size);
         let end = w.addi(lo, size);
         let hi = if self.blocks() == Dim::from(1) { inner } else { w.minsi(end, inner) };
-        self.row(cx, w, &outer, lo, hi);
+        row(cx, w, self.lanes, &self.inner(), &outer, [lo, hi]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The expression of a region: the elements of a value at an index.
 
-use crate::context::{Cx, Scope};
+use crate::context::{Cx, Kept, Scope};
 use crate::index::Idx;
 use crate::types::{compute, lanes_of};
 use graph::{Node, ValueId};
@@ -18,10 +18,15 @@ impl Cx<'_> {
         if let Some(val) = s.memo.get(&key) {
             return *val;
         }
-        let val = match self.member(value) {
-            None => self.leaf(w, s, value, idx),
-            Some(node) => self.node(w, s, node, idx),
+        let kept = self.kept.borrow().get(&value).copied();
+        let val = match (kept, self.member(value)) {
+            (Some(Kept { ptr, is_written: true }), _) => self.load_kept(w, s, ptr, value, idx),
+            (_, None) => self.leaf(w, s, value, idx),
+            (_, Some(node)) => self.node(w, s, node, idx),
         };
+        if let Some(Kept { ptr, is_written: false }) = kept {
+            self.store_kept(w, s, ptr, value, idx, val);
+        }
         s.memo.insert(key, val);
         val
     }

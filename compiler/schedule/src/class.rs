@@ -55,7 +55,7 @@ pub fn is_unit_reshape(graph: &Graph, node: &Node) -> bool {
 }
 
 /// Whether computing an element costs about as much as loading it, so that doing it again in each reader pays.
-pub(crate) fn is_cheap(op: &Op) -> bool {
+pub fn is_cheap(op: &Op) -> bool {
     match op {
         Op::Unary(op) => matches!(op.kind, UnaryKind::Neg | UnaryKind::Abs | UnaryKind::Not | UnaryKind::Floor),
         Op::Binary(op) => !matches!(

@@ -2,10 +2,13 @@
 //!
 //! Nodes are visited from the last to the first. A node joins the kernel of its readers if they all are in one kernel
 //! and may compute it in place; a cheap node joins every kernel that reads it; any other is the root of a new kernel.
+//!
+//! A kernel has one anchor at most, but any number of reductions of its rows (see `rows`).
 
 use crate::class::{Class, class, is_cheap, is_unit_reshape};
 use crate::collapse::{Groups, broadcast_strides};
 use crate::plan::{Region, Store, part_store};
+use crate::rows;
 use graph::{Graph, Node, ValueId};
 use ops::{Op, UnaryKind};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +25,30 @@ struct Kernel {
     anchor: Option<usize>,
     /// Members that are computed once for each result element, at its own index (but for axes of size 1).
     direct: Vec<usize>,
+    /// Reductions of the rows of the result's shape.
+    rows: Vec<usize>,
+    /// Members that are computed once for each row, at the row's own index.
+    row_level: Vec<usize>,
     /// Members on the way to an anchor that reads its operands again and again; only views may be there.
     reread: Vec<usize>,
+}
+
+impl Kernel {
+    fn new(root: usize, anchor: Option<usize>) -> Kernel {
+        let [rows, row_level, reread] = [vec![], vec![], vec![]];
+        Kernel { root, members: vec![root], anchor, direct: vec![root], rows, row_level, reread }
+    }
+
+    /// Whether a member reads its operands at the result's own index.
+    fn reads_directly(&self, graph: &Graph, reader: usize) -> bool {
+        self.rows.contains(&reader) || self.direct.contains(&reader) && passes_index(graph, reader)
+    }
+
+    /// Whether a member reads its operands at the index of the result's row.
+    fn reads_rows(&self, graph: &Graph, reader: usize) -> bool {
+        self.row_level.contains(&reader) && passes_index(graph, reader)
+            || self.direct.contains(&reader) && rows::repeats(graph, reader)
+    }
 }
 
 /// The result of fusion.
@@ -60,7 +85,9 @@ impl Fusion {
             Some((concat, at)) => part_store(graph, *concat, *at),
             None => Store { value: result, part: None },
         };
-        Some(Region { members, anchor: kernel.anchor, result, store, leaves })
+        let mut rows = kernel.rows.clone();
+        rows.sort_unstable();
+        Some(Region { members, anchor: kernel.anchor, rows, result, store, leaves })
     }
 }
 
@@ -119,7 +146,7 @@ fn reader_kernels(graph: &Graph, node: &Node, readers: &[usize], homes: &[Vec<us
 
 fn start_kernel(graph: &Graph, fusion: &mut Fusion, idx: usize, readers: &[usize]) {
     let anchor = (class(graph, &graph.nodes[idx]) == Class::Anchor).then_some(idx);
-    fusion.kernels.insert(idx, Kernel { root: idx, members: vec![idx], anchor, direct: vec![idx], reread: vec![] });
+    fusion.kernels.insert(idx, Kernel::new(idx, anchor));
     let value = graph.nodes[idx].outputs[0];
     let [reader] = readers else { return };
     let concat = &graph.nodes[*reader];
@@ -174,7 +201,10 @@ fn follows_tiles(graph: &Graph, kernel: &Kernel, members: &[usize]) -> bool {
 /// Whether a kernel may take this node as its anchor: it has none, and each result element needs it once.
 fn may_anchor(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> bool {
     let node = &graph.nodes[idx];
-    if kernel.anchor.is_some() || !readers.iter().all(|r| kernel.direct.contains(r) && passes_index(graph, *r)) {
+    if kernel.anchor.is_some() || reduces_rows(graph, kernel, idx, readers) {
+        return kernel.anchor.is_none();
+    }
+    if !kernel.rows.is_empty() || !readers.iter().all(|r| kernel.direct.contains(r) && passes_index(graph, *r)) {
         return false;
     }
     let root = graph.nodes[kernel.root].outputs[0];
@@ -184,6 +214,12 @@ fn may_anchor(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> 
         Op::Dot(_) => shape == root_shape && no_movement(graph, kernel),
         _ => true,
     }
+}
+
+/// Whether a node reduces the rows of the kernel's result for what is computed with them.
+fn reduces_rows(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> bool {
+    let full = &graph.ty(graph.nodes[kernel.root].outputs[0]).shape;
+    rows::reduces(graph, idx, full) && readers.iter().all(|r| kernel.reads_rows(graph, *r))
 }
 
 /// Contractions are computed tile by tile, so what follows must address each operand by the result's own axes.
@@ -261,13 +297,18 @@ fn join(graph: &Graph, kernel: &mut Kernel, idx: usize, readers: &[usize]) {
     let inside: Vec<usize> = readers.iter().copied().filter(|r| kernel.members.contains(r)).collect();
     let before_anchor = kernel.anchor.is_some_and(|a| inside.iter().any(|r| *r == a || !kernel.direct.contains(r)));
     if class(graph, node) == Class::Anchor {
-        kernel.anchor = Some(idx);
+        match reduces_rows(graph, kernel, idx, &inside) {
+            true => kernel.rows.push(idx),
+            false => kernel.anchor = Some(idx),
+        }
     }
     if inside.iter().any(|r| matches!(graph.nodes[*r].op, Op::Dot(_)) || kernel.reread.contains(r)) {
         kernel.reread.push(idx);
     }
-    if !before_anchor && inside.iter().all(|r| kernel.direct.contains(r) && passes_index(graph, *r)) {
+    if !before_anchor && inside.iter().all(|r| kernel.reads_directly(graph, *r)) {
         kernel.direct.push(idx);
+    } else if inside.iter().all(|r| kernel.reads_rows(graph, *r)) {
+        kernel.row_level.push(idx);
     }
     kernel.members.push(idx);
 }

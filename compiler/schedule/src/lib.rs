@@ -3,7 +3,8 @@
 //! # Invariants
 //! - Pure data in and out: no MLIR, no target details beyond [`class`](Class).
 //! - Every node is computed by exactly one step, or (if cheap) inside every kernel that reads it; nothing is lost.
-//! - A kernel has at most one anchor (reduction, contraction, window), and evaluates it once for each result element.
+//! - A kernel has at most one anchor (reduction, contraction, window), and evaluates it once for each result element;
+//!   or it has reductions of its rows, and evaluates each once for each row.
 //! - Steps stand in an order in which they can run; they name nodes and values of the graph that the plan is for.
 //! - Indices from data are in range by proof, or a step looks at them before they are used.
 //!
@@ -15,11 +16,12 @@ mod collapse;
 mod fusion;
 mod indices;
 mod plan;
+mod rows;
 mod strided;
 #[cfg(test)]
 mod tests;
 
-pub use class::{Class, class, is_unit_reshape};
+pub use class::{Class, class, is_cheap, is_unit_reshape};
 pub use collapse::{Groups, broadcast_strides, collapse};
 pub use indices::{IndexCheck, IndexClaim, first_bad, selection};
 pub use plan::{Plan, Region, Step, Store, plan};

@@ -37,6 +37,9 @@ pub struct Region {
     pub members: Vec<usize>,
     /// The member that combines many elements into one, if there is one.
     pub anchor: Option<usize>,
+    /// Members that each reduce the last axis of what has the result's shape, ascending: their results are needed for
+    /// every element of the row, so a row is computed as a whole. There is no anchor beside them.
+    pub rows: Vec<usize>,
     /// The value that is computed for each element of the result.
     pub result: ValueId,
     /// Where it is written.
@@ -104,7 +107,14 @@ fn alone(graph: &Graph, idx: usize) -> Region {
         }
     });
     let result = node.outputs[0];
-    Region { members: vec![idx], anchor: Some(idx), result, store: Store { value: result, part: None }, leaves }
+    Region {
+        members: vec![idx],
+        anchor: Some(idx),
+        rows: vec![],
+        result,
+        store: Store { value: result, part: None },
+        leaves,
+    }
 }
 
 /// Copies of the parts of a concatenation that no kernel writes in place.
@@ -118,6 +128,7 @@ fn concat_copies(graph: &Graph, fusion: &Fusion, idx: usize, steps: &mut Vec<Ste
         steps.push(Step::Kernel(Region {
             members: vec![],
             anchor: None,
+            rows: vec![],
             result: *operand,
             store,
             leaves: vec![*operand],

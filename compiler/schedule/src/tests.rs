@@ -64,14 +64,55 @@ fn a_function_before_a_reduction_is_computed_on_the_way() {
 }
 
 #[test]
-fn a_reduction_that_is_repeated_is_stored() {
+fn rows_are_reduced_and_used_in_one_kernel() {
+    let graph = graph_of(&[&[2, 4, 8]], |b, x| {
+        let largest = b.reduce(ReduceKind::Max, x[0], &[2], true)?;
+        let below = b.sub(x[0], largest)?;
+        let y = b.unary(UnaryKind::Exp, below)?;
+        let sum = b.reduce(ReduceKind::Sum, y, &[2], true)?;
+        b.div(y, sum)
+    });
+    let plan = plan(&graph);
+    assert_eq!(kernels(&graph, &plan).len(), 1);
+    let Step::Kernel(region) = &plan.steps[0] else { panic!("a kernel") };
+    assert_eq!((region.anchor, region.rows.len()), (None, 2));
+}
+
+#[test]
+fn a_reduction_of_other_axes_is_stored() {
+    for axis in [0, 1] {
+        let graph = graph_of(&[&[4, 8, 3]], |b, x| {
+            let largest = b.reduce(ReduceKind::Max, x[0], &[axis], true)?;
+            b.sub(x[0], largest)
+        });
+        let kernels = kernels(&graph, &plan(&graph));
+        assert_eq!(kernels.len(), 2);
+        assert_eq!(kernels[0], ["reduce"]);
+    }
+}
+
+#[test]
+fn a_reduction_that_someone_else_reads_is_stored() {
     let graph = graph_of(&[&[4, 8]], |b, x| {
         let largest = b.reduce(ReduceKind::Max, x[0], &[1], true)?;
-        b.sub(x[0], largest)
+        let below = b.sub(x[0], largest)?;
+        b.output("largest", largest);
+        Ok(below)
     });
-    let kernels = kernels(&graph, &plan(&graph));
-    assert_eq!(kernels.len(), 2);
-    assert_eq!(kernels[0], ["reduce"]);
+    assert_eq!(kernels(&graph, &plan(&graph))[0], ["reduce"]);
+}
+
+#[test]
+fn a_product_does_not_join_a_kernel_of_rows() {
+    let graph = graph_of(&[&[4, 8], &[8, 5]], |b, x| {
+        let dot = Dot { lhs_batch: vec![], rhs_batch: vec![], lhs_contract: vec![1], rhs_contract: vec![0], out: DType::F32 };
+        let y = b.emit(dot, x)?;
+        let largest = b.reduce(ReduceKind::Max, y, &[1], true)?;
+        b.sub(y, largest)
+    });
+    let plan = plan(&graph);
+    let anchors: Vec<bool> = regions(&plan).map(|region| region.anchor.is_some()).collect();
+    assert_eq!(anchors, [true, false]);
 }
 
 #[test]

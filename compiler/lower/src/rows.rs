@@ -1,0 +1,142 @@
+//! Kernels that work on a row as a whole, on the host: softmax, normalizations.
+//!
+//! A task passes over one row for each of its reductions, in order, and once more for the result, while the row is in the
+//! first cache. What costs more to compute than to load, and is needed in several passes, is kept in scratch memory.
+
+use crate::context::{Cx, Kept, Scope};
+use crate::index::Idx;
+use crate::kernel::Recipe;
+use crate::map::{row, split};
+use crate::types::memory;
+use graph::{Node, ValueId};
+use kernels::text::{Val, Writer};
+use ops::Op;
+use schedule::{Class, class, is_cheap};
+use std::collections::BTreeSet;
+use tensor::{DType, Dim};
+
+/// A kernel of rows.
+pub(crate) struct Rows {
+    outer: Vec<Dim>,
+    inner: Dim,
+    kept: Vec<KeptRow>,
+}
+
+/// A value whose row is kept from one pass to later ones.
+struct KeptRow {
+    value: ValueId,
+    written_by: usize,
+    bytes: Dim,
+}
+
+impl Rows {
+    /// The recipe of a region with reductions of its rows.
+    pub(crate) fn choose(cx: &Cx) -> Option<Rows> {
+        if cx.region.rows.is_empty() {
+            return None;
+        }
+        let shape = &cx.ty(cx.region.result).shape;
+        let (inner, outer) = shape.split_last()?;
+        let kept = kept_rows(cx, inner);
+        Some(Rows { outer: outer.to_vec(), inner: inner.clone(), kept })
+    }
+
+    fn place_kept(&self, cx: &Cx, w: &mut Writer, scratch: Val) {
+        let mut ptr = scratch;
+        for kept in &self.kept {
+            cx.kept.borrow_mut().insert(kept.value, Kept { ptr, is_written: false });
+            let bytes = cx.dim(w, &kept.bytes);
+            ptr = w.gep_bytes(ptr, bytes);
+        }
+    }
+
+    fn pass_is_over(&self, cx: &Cx, pass: usize) {
+        for kept in self.kept.iter().filter(|kept| kept.written_by == pass) {
+            if let Some(entry) = cx.kept.borrow_mut().get_mut(&kept.value) {
+                entry.is_written = true;
+            }
+        }
+    }
+}
+
+impl Recipe for Rows {
+    fn tasks(&self) -> Dim {
+        self.outer.iter().fold(Dim::from(1), |a, b| a * b.clone())
+    }
+
+    fn scratch(&self) -> Dim {
+        self.kept.iter().fold(Dim::from(0), |sum, kept| sum + kept.bytes.clone())
+    }
+
+    fn task(&self, cx: &Cx, w: &mut Writer, task: Val, scratch: Option<Val>) {
+        let Some(scratch) = scratch else { return };
+        let outer = split(cx, w, task, &self.outer);
+        self.place_kept(cx, w, scratch);
+        for (pass, idx) in cx.region.rows.iter().enumerate() {
+            let node = &cx.graph.nodes[*idx];
+            let Op::Reduce(op) = &node.op else { continue };
+            let sum = cx.reduce(w, &mut Scope::new(1, None), node, op, &outer);
+            cx.given.borrow_mut().insert(node.outputs[0], sum);
+            self.pass_is_over(cx, pass);
+        }
+        let lanes = if self.inner.as_const().is_some_and(|n| n < 4) { 1 } else { cx.wide() };
+        let (lo, hi) = (w.i64(0), cx.dim(w, &self.inner));
+        row(cx, w, lanes, &self.inner, &outer, [lo, hi]);
+    }
+}
+
+impl Cx<'_> {
+    /// Elements of a kept row.
+    pub(crate) fn load_kept(&self, w: &mut Writer, s: &Scope, ptr: Val, value: ValueId, idx: &[Idx]) -> Val {
+        let at = idx.last().copied().unwrap_or_else(|| Idx::Uniform(w.i64(0)));
+        self.load_written(w, s, ptr, self.ty(value).dtype, at)
+    }
+
+    /// Keeps elements of a row.
+    pub(crate) fn store_kept(&self, w: &mut Writer, s: &Scope, ptr: Val, value: ValueId, idx: &[Idx], elements: Val) {
+        let at = idx.last().copied().unwrap_or_else(|| Idx::Uniform(w.i64(0)));
+        self.store_at(w, s, ptr, self.ty(value).dtype, at, elements);
+    }
+}
+
+/// The first values on the way from a later pass that an earlier pass computes too, if that costs more than a load.
+fn kept_rows(cx: &Cx, inner: &Dim) -> Vec<KeptRow> {
+    let reductions = cx.region.rows.iter().map(|idx| cx.graph.nodes[*idx].inputs[0]);
+    let roots: Vec<ValueId> = reductions.chain([cx.region.result]).collect();
+    // For each pass, what it computes for every element.
+    let mut passes: Vec<BTreeSet<ValueId>> = Vec::new();
+    let mut kept: Vec<KeptRow> = Vec::new();
+    for root in roots {
+        let mut computed = BTreeSet::new();
+        let mut work = vec![root];
+        while let Some(value) = work.pop() {
+            let Some(node) = per_element(cx, value).filter(|_| computed.insert(value)) else { continue };
+            let earlier = passes.iter().position(|pass| pass.contains(&value));
+            if let Some(pass) = earlier.filter(|_| is_costly(cx, value)) {
+                if kept.iter().all(|row| row.value != value) {
+                    kept.push(KeptRow { value, written_by: pass, bytes: row_bytes(cx, value, inner) });
+                }
+                continue;
+            }
+            work.extend(&node.inputs);
+        }
+        passes.push(computed);
+    }
+    kept
+}
+
+/// The member that computes a value at the result's own index, if that is how it is computed.
+fn per_element<'a>(cx: &Cx<'a>, value: ValueId) -> Option<&'a Node> {
+    let is_full = cx.ty(value).shape == cx.ty(cx.region.result).shape && cx.ty(value).dtype != DType::Bool;
+    cx.member(value).filter(|node| is_full && class(cx.graph, node) == Class::Elementwise)
+}
+
+fn is_costly(cx: &Cx, value: ValueId) -> bool {
+    per_element(cx, value).is_some_and(|node| !is_cheap(&node.op) || node.inputs.iter().any(|v| is_costly(cx, *v)))
+}
+
+/// Bytes of a row, in whole cache lines.
+fn row_bytes(cx: &Cx, value: ValueId, inner: &Dim) -> Dim {
+    let bytes = inner.clone() * i64::from(memory(cx.ty(value).dtype).bytes()).into();
+    bytes.ceil_div(64.into()) * 64.into()
+}
