@@ -105,7 +105,8 @@ fn a_reduction_that_someone_else_reads_is_stored() {
 #[test]
 fn a_product_does_not_join_a_kernel_of_rows() {
     let graph = graph_of(&[&[4, 8], &[8, 5]], |b, x| {
-        let dot = Dot { lhs_batch: vec![], rhs_batch: vec![], lhs_contract: vec![1], rhs_contract: vec![0], out: DType::F32 };
+        let dot =
+            Dot { lhs_batch: vec![], rhs_batch: vec![], lhs_contract: vec![1], rhs_contract: vec![0], out: DType::F32 };
         let y = b.emit(dot, x)?;
         let largest = b.reduce(ReduceKind::Max, y, &[1], true)?;
         b.sub(y, largest)

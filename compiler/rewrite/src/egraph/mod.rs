@@ -120,6 +120,11 @@ impl Eg {
             .collect()
     }
 
+    /// Whether two values are known to be equal.
+    pub(crate) fn same(&self, a: Id, b: Id) -> bool {
+        self.egraph.find(a) == self.egraph.find(b)
+    }
+
     /// Adds an operation with one result; `None` if its operands do not fit it.
     /// What would only wrap its operand gives the operand.
     pub(crate) fn emit(&mut self, op: impl Into<Op>, inputs: &[Id]) -> Option<Id> {

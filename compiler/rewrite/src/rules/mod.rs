@@ -21,6 +21,7 @@ mod reshape;
 mod sample;
 mod select;
 mod slice;
+mod softmax;
 mod transpose;
 
 pub(crate) use sample::Sample;
@@ -66,6 +67,7 @@ pub(crate) const FAMILIES: &[Family] = &[
     family("algebra", "Sums, products and extremes.", algebra::RULES),
     family("power", "Powers, roots and exponentials.", power::RULES),
     family("recognize", "Functions that models spell out.", recognize::RULES),
+    family("softmax", "Softmax, as models are made of it.", softmax::RULES),
     family("select", "Choice by element.", select::RULES),
     family("cast", "Conversions of element types.", cast::RULES),
     family("transpose", "Transposes meet, move towards results, and vanish into what consumes them.", transpose::RULES),
