@@ -121,6 +121,49 @@ fn softmax_over_rows_and_columns() {
 }
 
 #[test]
+fn normalizations_of_rows_of_every_length() {
+    for n in [1, 3, 4, 16, 17, 64, 100] {
+        check(&[&[2, 5, n], &[2, 5, n], &[n]], |b, x| {
+            // A function that is needed in three passes, and a normalization of it.
+            let sum = b.add(x[0], x[1])?;
+            let y = b.unary(UnaryKind::Tanh, sum)?;
+            let mean = b.reduce(ReduceKind::Sum, y, &[2], true)?;
+            let below = b.sub(y, mean)?;
+            let square = b.mul(below, below)?;
+            let square = b.reduce(ReduceKind::Max, square, &[2], true)?;
+            let one = b.unary(UnaryKind::Exp, square)?;
+            let scaled = b.div(below, one)?;
+            b.mul(scaled, x[2])
+        });
+    }
+}
+
+#[test]
+fn a_symbolic_row_serves_any_length() {
+    let types = [f32s(&[3.into(), Dim::symbol("n")])];
+    for n in [1, 15, 16, 33, 200] {
+        check_symbolic(&types, &[vec![3, n]], |b, x| {
+            let largest = b.reduce(ReduceKind::Max, x[0], &[1], true)?;
+            let below = b.sub(x[0], largest)?;
+            let e = b.unary(UnaryKind::Exp, below)?;
+            let sum = b.reduce(ReduceKind::Sum, e, &[1], true)?;
+            b.div(e, sum)
+        });
+    }
+}
+
+#[test]
+fn normalized_rows_write_their_part_of_a_concatenation() {
+    for axis in [0, 1] {
+        check(&[&[4, 20]], |b, x| {
+            let largest = b.reduce(ReduceKind::Max, x[0], &[1], true)?;
+            let below = b.sub(x[0], largest)?;
+            b.emit(ops::Concat { axis }, &[below, x[0]])
+        });
+    }
+}
+
+#[test]
 fn reductions_over_inner_outer_and_all_axes() {
     for axes in [vec![0], vec![1], vec![2], vec![0, 2], vec![1, 2], vec![0, 1, 2]] {
         check(&[&[3, 4, 150]], |b, x| b.emit(Reduce { kind: ReduceKind::Sum, axes: axes.clone() }, &[x[0]]));
