@@ -86,7 +86,7 @@ pub(crate) fn row(cx: &Cx, w: &mut Writer, lanes: u32, inner: &Dim, outer: &[Idx
 }
 
 /// The elements of the result at one place.
-fn elements(cx: &Cx, w: &mut Writer, s: &mut Scope, outer: &[Idx], inner: Idx) {
+pub(crate) fn elements(cx: &Cx, w: &mut Writer, s: &mut Scope, outer: &[Idx], inner: Idx) {
     let idx = [outer, &[inner]].concat();
     // A scalar has no axis, but one element.
     let idx = if cx.ty(cx.region.result).rank() == 0 { &[][..] } else { &idx };
@@ -186,13 +186,14 @@ fn collapsed(cx: &Cx) -> Option<Groups> {
 }
 
 /// Whether every member computes neighbors along the innermost axis from neighbors, or from one element.
-fn keeps_neighbors(cx: &Cx) -> bool {
-    let keeps = |node: &Node| match node.op {
-        Op::Broadcast(_) => true,
-        Op::Reshape(_) => schedule::is_unit_reshape(cx.graph, node),
-        _ => class(cx.graph, node) == Class::Elementwise,
+pub(crate) fn keeps_neighbors(cx: &Cx) -> bool {
+    let keeps = |idx: &usize| match &cx.graph.nodes[*idx] {
+        _ if cx.region.rows.contains(idx) => true,
+        Node { op: Op::Broadcast(_), .. } => true,
+        node @ Node { op: Op::Reshape(_), .. } => schedule::is_unit_reshape(cx.graph, node),
+        node => class(cx.graph, node) == Class::Elementwise,
     };
-    cx.ty(cx.region.result).rank() > 0 && cx.region.members.iter().all(|idx| keeps(&cx.graph.nodes[*idx]))
+    cx.ty(cx.region.result).rank() > 0 && cx.region.members.iter().all(keeps)
 }
 
 /// Whether the anchor's own loop runs along memory, so that it takes the vectors.
