@@ -19,18 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Sim {
     capability: u32,
     options: Options,
-    counts: Arc<Mutex<BTreeMap<String, Counts>>>,
 }
 
 impl Sim {
     /// A simulated GPU of a compute capability (times ten: 90 for 9.0).
     pub fn new(capability: u32, options: Options) -> Self {
-        Sim { capability, options, counts: Arc::default() }
-    }
-
-    /// What the kernels did so far, by name.
-    pub fn counts(&self) -> BTreeMap<String, Counts> {
-        lock(&self.counts).clone()
+        Sim { capability, options }
     }
 
     fn failed(&self, why: impl ToString) -> DeviceError {
@@ -97,7 +91,8 @@ impl Device for Sim {
             functions.push((module, kernel.clone()));
         }
         let weights = self.upload_weights(artifact, variant, &mut machine)?;
-        let shared = Arc::new(Loaded { sim: self.clone(), machine: Mutex::new(machine), functions });
+        let shared =
+            Arc::new(Loaded { sim: self.clone(), machine: Mutex::new(machine), counts: Mutex::default(), functions });
         Ok(Box::new(SimModule { shared, weights }))
     }
 }
@@ -132,12 +127,30 @@ impl Sim {
 struct Loaded {
     sim: Sim,
     machine: Mutex<Machine>,
+    /// What the kernels did so far, by name.
+    counts: Mutex<BTreeMap<String, Counts>>,
     functions: Vec<(ModuleId, PtxKernel)>,
 }
 
 struct SimModule {
     shared: Arc<Loaded>,
     weights: Vec<Option<Address>>,
+}
+
+/// A line of the report.
+fn row(name: &str, counts: &Counts) -> String {
+    let mb = |bytes: u64| bytes as f64 / 1e6;
+    format!(
+        "{name}: {} launches, {} instructions, {:.3} MB read, {:.3} MB written, sectors {} of {}, passes {} of {}",
+        counts.launches,
+        counts.thread_instructions,
+        mb(counts.global_read),
+        mb(counts.global_written),
+        counts.sectors,
+        counts.ideal_sectors,
+        counts.shared_passes,
+        counts.ideal_shared_passes,
+    )
 }
 
 /// Memory that is given back when dropped.
@@ -155,6 +168,21 @@ impl Drop for Block {
 impl Module for SimModule {
     fn is_host_memory(&self) -> bool {
         false
+    }
+
+    fn checks_bounds(&self) -> bool {
+        true
+    }
+
+    fn report(&self) -> Vec<String> {
+        let counts = lock(&self.shared.counts);
+        let head = "kernel: launches, thread instructions, MB read and written, 32-byte sectors and passes of shared memory beside the fewest";
+        let rows = counts.iter().map(|(name, counts)| row(name, counts));
+        if counts.is_empty() || !self.shared.sim.options.sanitize {
+            vec![]
+        } else {
+            std::iter::once(head.into()).chain(rows).collect()
+        }
     }
 
     fn weight(&self, id: WeightId) -> Address {
@@ -210,9 +238,10 @@ impl Stream for SimStream {
         let params: Vec<u8> =
             numbers.chain([work.tasks.cast_unsigned()]).flat_map(|number| number.to_le_bytes()).collect();
         let grid = Grid { shared: kernel.shared, ..Grid::line(blocks, kernel.block) };
-        let counts = lock(&self.shared.machine).launch(*module, &kernel.entry, grid, &params);
+        let ranges = work.buffers.iter().map(|(address, bytes)| address.get()..address.get() + *bytes as u64);
+        let counts = lock(&self.shared.machine).launch_within(*module, &kernel.entry, grid, &params, ranges.collect());
         let counts = counts.map_err(|e| sim.failed(format!("launching kernel `{}`: {e}", kernel.name)))?;
-        *lock(&sim.counts).entry(kernel.name.clone()).or_default() += counts;
+        *lock(&self.shared.counts).entry(kernel.name.clone()).or_default() += counts;
         Ok(())
     }
 

@@ -71,6 +71,16 @@ pub trait Module: Send + Sync {
     /// Whether addresses are pointers that this process may follow.
     fn is_host_memory(&self) -> bool;
 
+    /// Whether launches should come with the extents of their buffers.
+    fn checks_bounds(&self) -> bool {
+        false
+    }
+
+    /// What the device has to tell about the runs so far, as lines for people; most have nothing.
+    fn report(&self) -> Vec<String> {
+        vec![]
+    }
+
     /// Where a weight lies.
     fn weight(&self, id: WeightId) -> Address;
 
@@ -88,6 +98,8 @@ pub struct Work<'a> {
     pub kernel: KernelId,
     /// Where the tensors are.
     pub args: &'a [Address],
+    /// The buffers that the tensors lie in, with their bytes; empty unless the module [looks at them](Module::checks_bounds).
+    pub buffers: &'a [(Address, usize)],
     /// Values of dimensions.
     pub dims: &'a [i64],
     /// Number of tasks, positive.

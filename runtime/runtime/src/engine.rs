@@ -137,6 +137,11 @@ impl Engine {
         &self.device
     }
 
+    /// What the device has to tell about the runs so far, as lines for people.
+    pub fn device_report(&self) -> Vec<String> {
+        self.module.report()
+    }
+
     /// Runs the model on inputs in order.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
         self.execute(inputs, None).map(|(outputs, _)| outputs)

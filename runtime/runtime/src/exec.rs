@@ -4,7 +4,7 @@ use crate::device::{Address, Stream, Work};
 use crate::limits::Clock;
 use crate::memory::{Located, RunMemory, host_bytes};
 use crate::profile::Recorder;
-use crate::{Error, host_ops};
+use crate::{DeviceError, Error, host_ops};
 use artifact::{BlockId, Condition, DimId, HostOp, Launch, Program, Step, SymbolId, ViewId};
 use bytes::Bytes;
 use tensor::{Scalar, Tensor};
@@ -16,6 +16,7 @@ pub(crate) struct Run<'a> {
     pub(crate) clock: Clock,
     pub(crate) recorder: Option<&'a mut Recorder>,
     args: Vec<Address>,
+    buffers: Vec<(Address, usize)>,
     dims: Vec<i64>,
 }
 
@@ -27,7 +28,7 @@ impl<'a> Run<'a> {
         clock: Clock,
         recorder: Option<&'a mut Recorder>,
     ) -> Self {
-        Run { memory, stream, clock, recorder, args: vec![], dims: vec![] }
+        Run { memory, stream, clock, recorder, args: vec![], buffers: vec![], dims: vec![] }
     }
 
     /// Runs the whole program.
@@ -99,17 +100,34 @@ impl<'a> Run<'a> {
         for view in &launch.args {
             self.args.push(self.memory.address(*view)?);
         }
+        self.buffers.clear();
+        if self.memory.module.checks_bounds() {
+            self.buffers.extend(launch.args.iter().filter_map(|view| self.memory.buffer(*view)));
+        }
         self.dims.clear();
         for dim in &launch.dims {
             self.dims.push(self.memory.value(*dim)?);
         }
         let scratch = self.memory.size(launch.scratch)?;
         let cost = self.memory.value(launch.cost)?;
-        let work = Work { kernel: launch.kernel, args: &self.args, dims: &self.dims, tasks, scratch, cost };
+        let (args, buffers, dims) = (&self.args[..], &self.buffers[..], &self.dims[..]);
+        let work = Work { kernel: launch.kernel, args, buffers, dims, tasks, scratch, cost };
         // SAFETY: every address begins a view that was checked to lie in its buffer, which lives as long as the run; that the
         // kernel stays within its views is the contract of a trusted artifact.
-        unsafe { self.stream.launch(work) }?;
+        unsafe { self.stream.launch(work) }.map_err(|error| self.with_nodes(error, launch))?;
         Ok(())
+    }
+
+    /// Says which nodes of the model a launch that failed computes.
+    fn with_nodes(&self, error: DeviceError, launch: &Launch) -> DeviceError {
+        let names = &self.memory.prepared.program().nodes;
+        let nodes: Vec<&str> = launch.nodes.iter().map(|node| names[node.idx()].as_str()).collect();
+        match error {
+            DeviceError::Failed { device, why } if !nodes.is_empty() => {
+                DeviceError::Failed { device, why: format!("{why}; the kernel computes {}", nodes.join(", ")) }
+            }
+            other => other,
+        }
     }
 
     fn dims(&mut self, values: &[DimId], out: ViewId) -> Result<(), Error> {

@@ -206,6 +206,12 @@ impl<'a> RunMemory<'a> {
         self.locate(id).map(|located| located.address)
     }
 
+    /// The buffer that a view lies in, if it has memory: where it begins, and its bytes.
+    pub(crate) fn buffer(&self, id: ViewId) -> Option<(Address, usize)> {
+        let slot = &self.slots[self.prepared.program().views[id.idx()].buffer.idx()];
+        slot.base.map(|base| (base, slot.bytes))
+    }
+
     /// Everything about a view.
     pub(crate) fn locate(&mut self, id: ViewId) -> Result<Located, Error> {
         let view = &self.prepared.program().views[id.idx()];

@@ -40,6 +40,12 @@ pub(crate) struct Symbols {
     pub(crate) dynamic: Vec<(String, u64)>,
 }
 
+/// Registers of a kernel at most, constants included: 256 bytes each for a warp.
+const MOST_SLOTS: u32 = 1 << 16;
+
+/// Local memory of a thread at most.
+const MOST_LOCAL: u64 = 512 << 10;
+
 /// Decodes one function.
 pub(crate) fn decode(function: &Function, symbols: &Symbols, text: &Arc<str>) -> Result<Code, Error> {
     let mut decoder = Decoder::new(function, symbols);
@@ -51,6 +57,13 @@ pub(crate) fn decode(function: &Function, symbols: &Symbols, text: &Arc<str>) ->
     let last = function.body.last().map_or(1, |statement| statement.line);
     decoder.code.push(Instruction { op: Op::Exit, guard: None, line: last });
     decoder.resolve();
+    if decoder.slots > MOST_SLOTS || decoder.local_bytes > MOST_LOCAL {
+        let why = format!(
+            "kernel `{}` has {} registers and {} bytes of local memory",
+            function.name, decoder.slots, decoder.local_bytes
+        );
+        return Err(Error::Launch(format!("{why}, which is more than can be")));
+    }
     Ok(Code {
         name: function.name.clone(),
         instructions: decoder.code,

@@ -46,7 +46,7 @@ impl Counts {
     /// Counts one access of a warp to global memory.
     pub(super) fn global(&mut self, addresses: &[u64], bytes: u64) {
         let mut sectors: Vec<u64> =
-            addresses.iter().flat_map(|address| address / 32..=(address + bytes - 1) / 32).collect();
+            addresses.iter().flat_map(|address| address / 32..=address.saturating_add(bytes - 1) / 32).collect();
         sectors.sort_unstable();
         sectors.dedup();
         let mut distinct = addresses.to_vec();
@@ -60,7 +60,7 @@ impl Counts {
     pub(super) fn shared(&mut self, offsets: &[u64], bytes: u64) {
         let part = (128 / bytes.max(4)) as usize;
         for offsets in offsets.chunks(part) {
-            let mut words: Vec<u64> = offsets.iter().flat_map(|at| at / 4..=(at + bytes - 1) / 4).collect();
+            let mut words: Vec<u64> = offsets.iter().flat_map(|at| at / 4..=at.saturating_add(bytes - 1) / 4).collect();
             words.sort_unstable();
             words.dedup();
             let mut banks = [0u64; 32];

@@ -73,7 +73,10 @@ impl Heap {
     fn find(&self, address: u64, bytes: usize, lane: usize) -> Result<(u64, Range<usize>), Trouble> {
         let found = self.range(address, bytes);
         let is_allowed = self.allowed.is_empty()
-            || self.allowed.iter().any(|range| range.start <= address && address + bytes as u64 <= range.end);
+            || self
+                .allowed
+                .iter()
+                .any(|range| range.start <= address && address.saturating_add(bytes as u64) <= range.end);
         match found {
             Some(found) if is_allowed => Ok(found),
             _ => Err(Trouble::new(FaultKind::OutOfBounds, lane, self.explain(address, bytes))),

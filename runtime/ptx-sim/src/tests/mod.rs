@@ -3,6 +3,7 @@
 mod arithmetic;
 mod async_proxy;
 mod faults;
+mod hostile;
 mod matrix;
 mod memory;
 mod parsing;

@@ -41,6 +41,10 @@ fn broken_texts_end_in_errors() {
         "\u{e4}",
         ".global .b8 x[99999999999999999999];",
         ".entry k() { @; }",
+        ".entry k() { .reg .b32 %r<100000>; ret; }",
+        ".entry k() { .local .b8 x[1000000000]; ret; }",
+        ".shared .align 4611686018427387904 .b8 x[4];",
+        ".shared .b64 x[4611686018427387904];",
     ] {
         let result = Machine::new(Options::default()).load(&format!("{HEADER}{text}"));
         if !text.is_empty() {

@@ -123,6 +123,12 @@ pub(super) struct Parser<'a> {
     at: usize,
 }
 
+/// The largest variable.
+const MOST_BYTES: u64 = 1 << 40;
+
+/// The largest alignment.
+const MOST_ALIGN: u64 = 1 << 16;
+
 /// Bytes of a fundamental type.
 fn size_of_type(word: &str) -> Option<u64> {
     let digits = word.trim_start_matches(['.', 'b', 'u', 's', 'f']);
@@ -312,6 +318,9 @@ impl<'a> Parser<'a> {
             (array.bytes, array.is_dynamic) = (size, false);
         } else if array.is_dynamic {
             array.bytes = 0;
+        }
+        if array.bytes > MOST_BYTES || array.align > MOST_ALIGN {
+            return Err(self.fail("a variable that is too large"));
         }
         match self.take()? {
             Kind::Punct(punct) if ends.contains(&punct) => Ok(array),

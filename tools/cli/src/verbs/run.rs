@@ -50,6 +50,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     for (name, tensor) in &named {
         output::line(outputs::summary(name, tensor));
     }
+    session.engine.device_report().into_iter().for_each(output::note);
     let compiled =
         session.report.map_or(String::new(), |_| format!("compiled in {:.2} s, ", session.compile.as_secs_f64()));
     let device = session.engine.device();
