@@ -177,7 +177,7 @@ def write_onnx_suite():
 
 def onnx_kind(kind, bless, device="host"):
     """One kind of cases on a device against its list of those that passed before."""
-    suffix = "" if device == "host" else f"-{device}"
+    suffix, step = ("", "onnx") if device == "host" else (f"-{device}", device)
     names = {path.name for path in (ONNX_SUITE / kind).iterdir()}
     cases = tenfold_test([ONNX_SUITE / kind], TARGET / f"onnx-{kind}{suffix}.json", 1200, device)
     passing = {case["name"] for case in cases if is_pass(case)} & names
@@ -190,7 +190,7 @@ def onnx_kind(kind, bless, device="host"):
         listing.write_text("".join(f"{name}\n" for name in sorted(listed | passing)))
         notes.append(f"{kind}: {len(new)} new cases written to {listing.relative_to(ROOT)}")
     elif new:
-        notes.append(f"{kind}: {len(new)} new cases pass; keep them with ./x test --only {"onnx" if device == "host" else device} --bless")
+        notes.append(f"{kind}: {len(new)} new cases pass; keep them with ./x test --only {step} --bless")
     return len(passing), len(lost), len(names) - len(passing) - len(lost), notes
 
 
