@@ -53,6 +53,7 @@ impl Target {
             Target::Nvptx(ptx) => lower::Target::Gpu(lower::Gpu {
                 chip: lower::Chip { sm: ptx.sm(), exact: ptx.name().ends_with('a'), ptx: ptx.ptx_version() },
                 approximate: numerics.allows(rewrite::Exactness::APPROXIMATE),
+                schedule: None,
             }),
         }
     }

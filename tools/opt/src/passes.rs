@@ -78,6 +78,7 @@ fn gpu(target: &PtxTarget, arguments: &Arguments) -> Target {
     Target::Gpu(lower::Gpu {
         chip: lower::Chip { sm: target.sm(), exact: target.name().ends_with('a'), ptx: target.ptx_version() },
         approximate: arguments.numerics.allows(rewrite::Exactness::APPROXIMATE),
+        schedule: None,
     })
 }
 

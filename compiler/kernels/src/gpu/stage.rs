@@ -95,14 +95,17 @@ impl Deal {
         tile.address(i, outer, k)
     }
 
-    /// How much further than a thread's first place another is, if that is the same for all threads.
-    fn distance(&self, tile: &SharedTile, threads: u32, piece: u32, element: u32) -> Option<u32> {
-        let mut found = (0..threads).map(|thread| {
-            let first = self.place(&mut Plain, tile, thread, 0, 0);
-            self.place(&mut Plain, tile, thread, piece, element).checked_sub(first)
-        });
-        let distance = found.next()??;
-        found.all(|other| other == Some(distance)).then_some(distance)
+    /// How a place follows from the thread's first: bits to flip, then bytes to add, if they are the same for all threads.
+    fn distance(&self, tile: &SharedTile, threads: u32, piece: u32, element: u32) -> Option<(u32, u32)> {
+        let swizzle = tile.swizzle();
+        let mixed = ((1 << swizzle.bits) - 1) << swizzle.base;
+        let pair =
+            |thread| (self.place(&mut Plain, tile, thread, 0, 0), self.place(&mut Plain, tile, thread, piece, element));
+        let (first, there) = pair(0);
+        let flip = (first ^ there) & mixed;
+        let add = there.checked_sub(first ^ flip)?;
+        let mut all = (0..threads).map(pair);
+        all.all(|(first, there)| (first ^ flip) + add == there).then_some((flip, add))
     }
 
     /// The places of all elements that all threads bring.
@@ -326,7 +329,13 @@ impl<'a> Stager<'a> {
     /// Where an element of a piece goes.
     fn target(&self, w: &mut Writer, stage: Val, first: Val, piece: u32, element: u32) -> Val {
         match self.deal.distance(&self.tile, self.threads, piece, element) {
-            Some(distance) => w.gep_const(first, distance.into(), Ty::I8),
+            Some((0, add)) => w.gep_const(first, add.into(), Ty::I8),
+            Some((flip, add)) => {
+                let flip = w.num(flip);
+                let at = w.xori(self.to, flip);
+                let pointer = w.shared_at(stage, at);
+                w.gep_const(pointer, add.into(), Ty::I8)
+            }
             None => {
                 let at = self.deal.place(w, &self.tile, self.thread, piece, element);
                 w.shared_at(stage, at)

@@ -23,6 +23,9 @@ pub struct Gpu {
     pub chip: Chip,
     /// Whether the numerics contract permits approximate products of `f32` (`tf32`).
     pub approximate: bool,
+    /// A schedule by its place in the space of a product's, in place of the one that should be fastest: for tuning and
+    /// tests. Where there is no such place the product has no template.
+    pub schedule: Option<usize>,
 }
 
 /// Makes a recipe for a region, if the template takes it. It may set the groups by which the region is addressed.

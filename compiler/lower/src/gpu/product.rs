@@ -79,7 +79,10 @@ fn schedule(cx: &Cx, node: &Node, contraction: &Contraction, gpu: Gpu, a: Facts,
         let sum = schedule.math.sum();
         Cx::accumulator(out) == sum
     };
-    problem.choose().filter(sums_in)
+    match gpu.schedule {
+        None => problem.choose().filter(sums_in),
+        Some(place) => problem.space().into_iter().filter(sums_in).nth(place),
+    }
 }
 
 /// Neighboring columns that are finished together: 16 bytes of the result, if rows are so aligned.

@@ -1,0 +1,224 @@
+//! Every schedule of the GPU's products, on several architectures: assembled by ptxas where it is installed, run on the
+//! simulator with its checks, and compared with the evaluator. Sizes leave edges on all sides of tiles.
+
+use artifact::*;
+use bytes::Bytes;
+use codegen::{PtxTarget, Source};
+use graph::Graph;
+use lower::{Chip, Gpu, Kernel, Target};
+use ptx_sim::Sim;
+use runtime::Engine;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use tensor::{DType, Dim, Scalar, Tensor};
+
+/// A product with what follows, and how far results may be off relative to the largest.
+struct Case {
+    text: String,
+    tolerance: f64,
+    approximate: bool,
+}
+
+/// `x * w` with axes in this order (`k` first or last), plus a bias, a residual and an activation.
+fn case(ty: &str, out: &str, [m, n, k]: [u32; 3], [x_k, w_k]: [usize; 2], tolerance: f64, approximate: bool) -> Case {
+    let shape = |outer: u32, k_axis: usize| if k_axis == 0 { format!("{k},{outer}") } else { format!("{outer},{k}") };
+    let (x, w) = (shape(m, x_k), shape(n, w_k));
+    let text = format!(
+        "graph @g(%x: {ty}[{x}], %w: {ty}[{w}], %b: {out}[{n}], %r: {out}[{m},{n}]) {{
+  %d = dot %x, %w {{lhs_batch = [], rhs_batch = [], lhs_contract = [{x_k}], rhs_contract = [{w_k}], out = {out}}}
+  %bb = broadcast %b {{shape = [{m}, {n}]}}
+  %s = add %d, %bb
+  %t = mul %s, %r
+  return %t
+}}"
+    );
+    Case { text, tolerance, approximate }
+}
+
+/// Directions of both operands, types, sizes that allow pieces of 16, 8, 4 and 2 bytes.
+fn cases() -> Vec<Case> {
+    vec![
+        case("f16", "f16", [136, 72, 80], [1, 1], 2e-3, false),
+        case("f16", "f16", [136, 136, 72], [1, 0], 2e-3, false),
+        case("bf16", "f32", [72, 136, 40], [0, 1], 1e-5, false),
+        case("f16", "f32", [68, 140, 36], [0, 0], 1e-5, false),
+        case("f16", "f16", [67, 71, 35], [1, 0], 2e-3, false),
+        case("f32", "f32", [136, 132, 36], [1, 0], 1e-6, false),
+        case("f32", "f32", [70, 66, 34], [0, 1], 1e-6, false),
+        case("f32", "f32", [132, 68, 40], [1, 1], 2e-3, true),
+        case("f32", "f32", [68, 132, 40], [0, 0], 2e-3, true),
+        case("f64", "f64", [70, 36, 20], [1, 0], 1e-14, false),
+        case("i8", "i32", [80, 144, 96], [1, 1], 0.0, false),
+        case("u8", "i32", [80, 68, 68], [1, 0], 0.0, false),
+    ]
+}
+
+fn gpu(target: &PtxTarget, approximate: bool, schedule: usize) -> Target {
+    let chip = Chip { sm: target.sm(), exact: target.name().ends_with('a'), ptx: target.ptx_version() };
+    Target::Gpu(Gpu { chip, approximate, schedule: Some(schedule) })
+}
+
+/// The one kernel of a graph, if the schedule exists.
+fn kernel(graph: &Graph, target: Target) -> Option<Kernel> {
+    let plan = schedule::plan(graph);
+    let [schedule::Step::Kernel(region)] = &plan.steps[..] else { panic!("one kernel was expected: {plan:?}") };
+    let kernel = lower::lower(graph, region, &graph.producers(), &graph.constants(), target).unwrap();
+    (kernel.block.tasks == 1).then_some(kernel)
+}
+
+/// A program of one launch.
+fn artifact(graph: &Graph, kernel: &Kernel, target: &PtxTarget, ptx: &str) -> Artifact {
+    let mut b = ProgramBuilder::new();
+    let signature = |port: &graph::Port| {
+        let ty = graph.ty(port.value);
+        Signature {
+            name: port.name.clone(),
+            dtype: ty.dtype,
+            shape: ty.shape.iter().map(ToString::to_string).collect(),
+        }
+    };
+    let mut args = vec![];
+    for arg in &kernel.args {
+        let ty = graph.ty(arg.value);
+        let place = match graph.inputs.iter().position(|port| port.value == arg.value) {
+            Some(at) => Place::Input(at as u32),
+            None => Place::Output(0),
+        };
+        let view = b.tensor(place, ty.dtype, &ty.shape);
+        match place {
+            Place::Input(at) => b.input(&graph.inputs[at as usize].name, view),
+            _ => b.output(&graph.outputs[0].name, view),
+        }
+        args.push(view);
+    }
+    let dims = kernel.dims.iter().map(|dim| b.dim(dim)).collect();
+    let [tasks, zero] = [b.dim(&kernel.tasks), b.dim(&Dim::from(0))];
+    let (scratch, cost, flops, bytes) = (zero, zero, zero, zero);
+    b.push(Step::Launch(Launch { kernel: KernelId(0), args, dims, tasks, scratch, cost, nodes: vec![], flops, bytes }));
+    let block = kernel.block;
+    let entry = PtxKernel {
+        name: "k".into(),
+        unit: 0,
+        entry: "kernel".into(),
+        block: block.threads,
+        tasks_per_block: block.tasks,
+        shared: block.shared,
+    };
+    Artifact {
+        manifest: Manifest {
+            producer: "test".into(),
+            model: "test".into(),
+            numerics: "strict".into(),
+            inputs: graph.inputs.iter().map(signature).collect(),
+            outputs: graph.outputs.iter().map(signature).collect(),
+            ranges: vec![],
+        },
+        variants: vec![Variant {
+            target: format!("nvptx:{}", target.name()),
+            kernels: Kernels::Ptx { units: vec![CodeId(0)], kernels: vec![entry] },
+            program: b.finish(),
+        }],
+        code: vec![Bytes::copy_from_slice(ptx.as_bytes())],
+        weights: vec![],
+    }
+}
+
+/// Small numbers without a pattern.
+fn inputs(graph: &Graph) -> Vec<Tensor> {
+    let mut state = 1u64;
+    let mut next = move || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as i64 % 17 - 8
+    };
+    let tensor = |port: &graph::Port| {
+        let ty = graph.ty(port.value);
+        let shape = ty.shape.iter().map(|dim| dim.as_const().unwrap() as usize).collect();
+        Tensor::build(ty.dtype, shape, |_| match ty.dtype {
+            DType::U8 => Scalar::Int((next() + 8).into()),
+            dtype if dtype.is_float() => Scalar::Float(next() as f64 / 8.0 + 0.0625),
+            _ => Scalar::Int(next().into()),
+        })
+    };
+    graph.inputs.iter().map(tensor).collect::<Vec<_>>()
+}
+
+/// How far two tensors are apart, relative to the largest element.
+fn difference(got: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!((got.dtype(), got.shape()), (expected.dtype(), expected.shape()));
+    let number = |tensor: &Tensor, at| match tensor.get(at) {
+        Scalar::Int(value) => value as f64,
+        other => other.as_f64(),
+    };
+    let largest = (0..expected.len()).map(|at| number(expected, at).abs()).fold(1e-9, f64::max);
+    let off = (0..got.len()).map(|at| (number(got, at) - number(expected, at)).abs());
+    off.fold(0.0, |worst: f64, off| if off.is_nan() { f64::INFINITY } else { worst.max(off) }) / largest
+}
+
+fn ptxas() -> Option<PathBuf> {
+    let lib = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.venv/lib");
+    let pythons = std::fs::read_dir(lib).ok()?.filter_map(Result::ok);
+    let mut found: Vec<PathBuf> = pythons
+        .filter_map(|python| std::fs::read_dir(python.path().join("site-packages/nvidia")).ok())
+        .flat_map(|folders| folders.filter_map(Result::ok).map(|folder| folder.path().join("bin/ptxas")))
+        .filter(|path| path.exists())
+        .collect();
+    found.sort();
+    found.pop()
+}
+
+/// What is wrong with the text, if anything.
+fn assemble(program: &PathBuf, target: &PtxTarget, ptx: &str) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("k.ptx");
+    std::fs::write(&file, ptx).unwrap();
+    let arch = format!("-arch={}", target.name());
+    let done = Command::new(program).args(["-v", &arch, "-o", "/dev/null"]).arg(&file).output().unwrap();
+    let report = String::from_utf8_lossy(&done.stderr).into_owned() + &String::from_utf8_lossy(&done.stdout);
+    let clean = report.contains("0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads");
+    (!done.status.success() || !clean || report.contains("warning")).then_some(report)
+}
+
+/// Runs every `stride`th schedule of every case, beginning at `first`.
+fn check(target: &str, sm: u32, first: usize, stride: usize) {
+    let target: PtxTarget = target.parse().unwrap();
+    let ptxas = ptxas();
+    let session = mlir::Session::new();
+    let mut n_checked = 0;
+    for (number, case) in cases().into_iter().enumerate() {
+        let graph = graph::parse(&case.text, "t.graph").unwrap_or_else(|error| panic!("{error}\n{}", case.text));
+        let inputs = inputs(&graph);
+        let expected = graph::evaluate(&graph, &inputs).unwrap();
+        for place in ((first + number) % stride..).step_by(stride) {
+            let Some(kernel) = kernel(&graph, gpu(&target, case.approximate, place)) else { break };
+            let what = format!("{} on {target}:\n{}", kernel.template, case.text);
+            let ptx = codegen::ptx(&session, Source { name: "k", text: &kernel.text }, &target).unwrap();
+            if let Some(fault) = ptxas.as_ref().and_then(|program| assemble(program, &target, &ptx)) {
+                panic!("{what}\n{fault}");
+            }
+            let sim = Sim::new(sm, ptx_sim::Options { sanitize: true, seed: place as u64, ..Default::default() });
+            let artifact = Arc::new(artifact(&graph, &kernel, &target, &ptx));
+            let engine = Engine::from_artifact(artifact, &sim).unwrap();
+            let got = engine.run(&inputs).unwrap_or_else(|error| panic!("{what}\n{error}"));
+            let off = difference(&got[0], &expected[0]);
+            assert!(off <= case.tolerance, "{what}: off by {off}");
+            n_checked += 1;
+        }
+    }
+    assert!(n_checked * stride > 80, "{n_checked} schedules");
+}
+
+#[test]
+fn schedules_compute_what_the_evaluator_does_on_sm_80() {
+    check("sm_80", 80, 0, 4);
+}
+
+#[test]
+fn schedules_compute_what_the_evaluator_does_on_sm_75() {
+    check("sm_75", 75, 1, 4);
+}
+
+#[test]
+fn schedules_compute_what_the_evaluator_does_on_sm_90a() {
+    check("sm_90a", 90, 2, 8);
+}
