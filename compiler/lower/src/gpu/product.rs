@@ -41,6 +41,11 @@ pub(super) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + '
         return None;
     }
     let contraction = Contraction::describe(cx, node)?;
+    // Indices inside a matrix are 32-bit numbers.
+    let sizes = [&contraction.m, &contraction.n, &contraction.k];
+    if sizes.iter().any(|size| size.as_const().is_some_and(|n| i32::try_from(n).is_err())) {
+        return None;
+    }
     let (a, b) = (facts(cx, &contraction, Side::A), facts(cx, &contraction, Side::B));
     let schedule = schedule(cx, node, &contraction, gpu, a, b)?;
     cx.groups = Some(contraction.groups.clone());
