@@ -75,7 +75,9 @@ impl Deal {
     pub(crate) fn new(tile: &SharedTile, along: Along, lanes: u32, threads: u32) -> Option<Deal> {
         let (length, height) = if along == Along::K { (tile.k, tile.outer) } else { (tile.outer, tile.k) };
         let per_row = length / lanes;
-        let even = length % lanes == 0 && threads.is_multiple_of(per_row) && (per_row * height) % threads == 0;
+        let even = length.is_multiple_of(lanes)
+            && threads.is_multiple_of(per_row)
+            && (per_row * height).is_multiple_of(threads);
         even.then(|| Deal { along, lanes, per_row, rows: threads / per_row, pieces: per_row * height / threads })
     }
 
