@@ -4,6 +4,9 @@ use super::warp::State;
 use super::{Launch, Warp, World};
 use crate::error::{Error, Fault, FaultKind, Trouble};
 
+/// Characters of a line that are quoted.
+const QUOTED: usize = 160;
+
 /// The place of what happened to a lane at an instruction.
 pub(super) fn place(trouble: Trouble, launch: &Launch, warp: &Warp, ctaid: [u32; 3], pc: usize) -> Error {
     let Trouble { kind, lane, what } = trouble;
@@ -16,7 +19,7 @@ pub(super) fn place(trouble: Trouble, launch: &Launch, warp: &Warp, ctaid: [u32;
         ctaid,
         tid: tid(launch.block, warp.index * 32 + lane as u32),
         line,
-        text: text.trim().into(),
+        text: text.trim().chars().take(QUOTED).collect(),
     }))
 }
 

@@ -5,6 +5,7 @@ use super::random::Random;
 use super::{Counts, Launch, Options, Warp, World, copy, fault, start};
 use crate::error::{Error, FaultKind, Trouble};
 use crate::memory::{Clocks, Heap};
+use std::collections::BTreeMap;
 
 /// Instructions that a warp runs before another has its turn.
 const SLICE: u32 = 2048;
@@ -33,6 +34,7 @@ pub(crate) fn run(launch: &Launch, heap: &mut Heap, options: &Options) -> Result
             polls: 0,
             deferred: vec![],
             proxy_fences: vec![],
+            warpgroups: BTreeMap::new(),
         };
         cluster(&mut world)?;
         time = world.time;

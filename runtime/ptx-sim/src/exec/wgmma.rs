@@ -12,7 +12,7 @@ use super::{Warp, World, bad};
 use crate::code::{Op, Slot};
 use crate::error::{FaultKind, Trouble};
 use crate::float::{Format, Mode, round};
-use crate::memory::{Kind, number};
+use crate::memory::{Clocks, Kind, number};
 use crate::row::{LANES, mask_of};
 
 /// What an instruction of the family does.
@@ -56,8 +56,22 @@ struct Pending {
     group: Option<u64>,
     sums: Vec<Slot>,
     factors: Vec<Slot>,
-    /// Offsets in the block's shared memory, with their bytes.
-    reads: Vec<(u64, usize)>,
+}
+
+/// What the four warps of a warpgroup did. A product is one of all four: it ends when all have committed it.
+#[derive(Default)]
+pub(crate) struct Warpgroup {
+    committed: [u64; 4],
+    clocks: [Clocks; 4],
+    reads: Vec<GroupRead>,
+}
+
+/// Bytes of shared memory that a product of a warp reads.
+struct GroupRead {
+    warp: usize,
+    group: Option<u64>,
+    offset: u64,
+    bytes: usize,
 }
 
 /// The products of a warp that are under way.
@@ -111,6 +125,11 @@ pub(super) fn check(warp: &mut Warp, op: &Op, active: u32, time: u64) -> Result<
     let slots = warp.registers.len();
     let written = &mut warp.products.written;
     written.resize(slots, 0);
+    // Virtual registers are only names: a value that moves was written when it was made. LLVM puts such moves anywhere.
+    if let Op::Move { to, from } = op {
+        written[*to as usize] = written[*from as usize];
+        return Ok(());
+    }
     op.registers(&mut |slot, is_written| {
         if is_written {
             written[slot as usize] = time;
@@ -135,19 +154,39 @@ pub(super) fn run(warp: &mut Warp, op: &WgmmaOp, active: u32, world: &mut World<
                 pending.group = Some(group);
             });
             warp.products.committed += 1;
+            let quarter = warp.index as usize % 4;
+            let siblings = world.warpgroups.entry((warp.block, warp.index / 4)).or_default();
+            siblings.committed[quarter] = warp.products.committed;
+            siblings.clocks[quarter] = warp.clocks.clone();
+            let open = siblings.reads.iter_mut().filter(|read| read.warp == quarter && read.group.is_none());
+            open.for_each(|read| read.group = Some(group));
+            warp.tick();
         }
         WgmmaOp::Wait(groups) => {
-            let committed = warp.products.committed;
-            let is_due = |pending: &Pending| pending.group.is_some_and(|group| group + groups < committed);
-            let (due, rest): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut warp.products.pending).into_iter().partition(is_due);
-            warp.products.pending = rest;
-            for (offset, bytes) in due.iter().flat_map(|pending| &pending.reads) {
-                world.blocks[warp.block].shared.end(*offset, *bytes, false);
-            }
+            return wait(warp, *groups, world);
         }
         WgmmaOp::Product(product) => multiply(warp, product, world)?,
     }
+    Ok(Flow::Next)
+}
+
+/// Ends products, when the other warps of the warpgroup have come as far.
+fn wait(warp: &mut Warp, groups: u64, world: &mut World<'_>) -> Result<Flow, Trouble> {
+    let committed = warp.products.committed;
+    let is_due = |group: Option<u64>| group.is_some_and(|group| group + groups < committed);
+    let siblings = world.warpgroups.entry((warp.block, warp.index / 4)).or_default();
+    if siblings.committed.iter().any(|other| *other + groups < committed) {
+        return Ok(Flow::Wait(State::Polling));
+    }
+    warp.products.pending.retain(|pending| !is_due(pending.group));
+    let shared = &mut world.blocks[warp.block].shared;
+    siblings.reads.retain(|read| {
+        if is_due(read.group) {
+            shared.end(read.offset, read.bytes, false);
+        }
+        !is_due(read.group)
+    });
+    siblings.clocks.iter().for_each(|clocks| warp.clocks.join(clocks));
     Ok(Flow::Next)
 }
 
@@ -262,14 +301,16 @@ fn multiply(warp: &mut Warp, op: &Product, world: &mut World<'_>) -> Result<(), 
     let keeps = mask_of(warp.row(op.keeps)) == u32::MAX;
     let sign = if op.negates[0] != op.negates[1] { -1.0 } else { 1.0 };
     sums(warp, op, (&a, &b), keeps, sign);
-    for (offset, bytes) in &reads {
-        world.blocks[warp.block].shared.begin(*offset, *bytes, false, 0)?;
+    let siblings = world.warpgroups.entry((warp.block, warp.index / 4)).or_default();
+    for (offset, bytes) in reads {
+        world.blocks[warp.block].shared.begin(offset, bytes, false, 0)?;
+        siblings.reads.push(GroupRead { warp: quarter, group: None, offset, bytes });
     }
     let factors = match &op.left {
         Left::Registers(registers) => registers.clone(),
         Left::Descriptor(_) => vec![],
     };
-    warp.products.pending.push(Pending { group: None, sums: op.sums.clone(), factors, reads });
+    warp.products.pending.push(Pending { group: None, sums: op.sums.clone(), factors });
     Ok(())
 }
 

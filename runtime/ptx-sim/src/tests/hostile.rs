@@ -84,7 +84,8 @@ fn texts_with_a_changed_word_never_panic() {
         let end = at + rest.find(|c| !is_word(c)).unwrap_or(0).max(1);
         // Mostly by another word of the text that begins alike.
         let alike: Vec<&str> = words.iter().filter(|word| word.starts_with(&text[at..at + 1])).copied().collect();
-        let word = if below(4) == 0 || alike.is_empty() { WORDS[below(WORDS.len())] } else { alike[below(alike.len())] };
+        let word =
+            if below(4) == 0 || alike.is_empty() { WORDS[below(WORDS.len())] } else { alike[below(alike.len())] };
         let changed = format!("{}{word}{}", &text[..at], &text[end..]);
         loaded += usize::from(load_and_run(&changed));
     }
