@@ -155,6 +155,12 @@ fn difference(got: &Tensor, expected: &Tensor) -> f64 {
     off.fold(0.0, |worst: f64, off| if off.is_nan() { f64::INFINITY } else { worst.max(off) }) / largest
 }
 
+/// Whether the simulator counted as few sectors and passes as there can be: `sectors 8 of 8, passes 4 of 4`.
+fn is_ideal(report: &[String]) -> bool {
+    let counts = report.last().and_then(|line| line.split_once("sectors ")).expect("the report has counts").1;
+    counts.split(", passes ").all(|pair| pair.split_once(" of ").is_some_and(|(found, ideal)| found == ideal))
+}
+
 fn ptxas() -> Option<PathBuf> {
     let lib = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../.venv/lib");
     let pythons = std::fs::read_dir(lib).ok()?.filter_map(Result::ok);
@@ -179,13 +185,13 @@ fn assemble(program: &PathBuf, target: &PtxTarget, ptx: &str) -> Option<String> 
     (!done.status.success() || !clean || report.contains("warning")).then_some(report)
 }
 
-/// Runs every `stride`th schedule of every case, beginning at `first`.
-fn check(target: &str, sm: u32, first: usize, stride: usize) {
+/// Runs every `stride`th schedule of every case, beginning at `first`; gives how many.
+fn check(target: &str, sm: u32, (first, stride): (usize, usize), cases: Vec<Case>, ideal: bool) -> usize {
     let target: PtxTarget = target.parse().unwrap();
     let ptxas = ptxas();
     let session = mlir::Session::new();
     let mut n_checked = 0;
-    for (number, case) in cases().into_iter().enumerate() {
+    for (number, case) in cases.into_iter().enumerate() {
         let graph = graph::parse(&case.text, "t.graph").unwrap_or_else(|error| panic!("{error}\n{}", case.text));
         let inputs = inputs(&graph);
         let expected = graph::evaluate(&graph, &inputs).unwrap();
@@ -202,23 +208,38 @@ fn check(target: &str, sm: u32, first: usize, stride: usize) {
             let got = engine.run(&inputs).unwrap_or_else(|error| panic!("{what}\n{error}"));
             let off = difference(&got[0], &expected[0]);
             assert!(off <= case.tolerance, "{what}: off by {off}");
+            if ideal && kernel.template.contains("mma") {
+                assert!(is_ideal(&engine.device_report()), "{what}\n{:?}", engine.device_report());
+            }
             n_checked += 1;
         }
     }
-    assert!(n_checked * stride > 80, "{n_checked} schedules");
+    n_checked
 }
 
 #[test]
 fn schedules_compute_what_the_evaluator_does_on_sm_80() {
-    check("sm_80", 80, 0, 4);
+    assert!(check("sm_80", 80, (0, 4), cases(), false) * 4 > 80);
 }
 
 #[test]
 fn schedules_compute_what_the_evaluator_does_on_sm_75() {
-    check("sm_75", 75, 1, 4);
+    assert!(check("sm_75", 75, (1, 4), cases(), false) * 4 > 80);
 }
 
 #[test]
 fn schedules_compute_what_the_evaluator_does_on_sm_90a() {
-    check("sm_90a", 90, 2, 8);
+    assert!(check("sm_90a", 90, (2, 8), cases(), false) * 8 > 80);
+}
+
+/// Without edges, tiles are written and read without bank conflicts, and global memory in as few sectors as there can be.
+#[test]
+fn tensor_cores_are_fed_without_waste() {
+    let sizes = [128, 128, 128];
+    let whole = vec![
+        case("f16", "f16", sizes, [1, 1], 2e-3, false),
+        case("f16", "f16", sizes, [0, 0], 2e-3, false),
+        case("i8", "i32", sizes, [1, 1], 0.0, false),
+    ];
+    assert!(check("sm_80", 80, (0, 3), whole, true) > 10);
 }
