@@ -80,7 +80,7 @@ def compile_model(model, out):
     """Writes the PTX of one model under `out`; gives None, or what is wrong."""
     out.mkdir(parents=True)
     artifact = out / "model.tenfold"
-    command = [binary("tenfold"), "compile", model, "-o", artifact, "--dump-dir", out]
+    command = [binary("tenfold"), "compile", model, "-o", artifact, "--dump-dir", out, "--dump-elided"]
     command += catalogued.compile_flags(model.parent)
     for target in TARGETS:
         command += ["--target", f"nvptx:{target}"]

@@ -3,13 +3,15 @@
 use crate::assemble::{Assembled, assemble, pack};
 use crate::check::Faults;
 use crate::files::{Beside, dump, map};
+use crate::printed::{self, Module};
 use crate::ranges::Facts;
-use crate::{Error, Options, Phase, Report, Target, Timing};
+use crate::{Error, Options, Phase, Report, Target, Timing, kernel_text};
 use artifact::{Artifact, Manifest, Signature, Variant};
 use codegen::Source;
 use diag::Sink;
-use graph::Graph;
+use graph::{Graph, TextOptions};
 use import_onnx::{ExternalData, Imported, Model, Needs};
+use schedule::Plan;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -108,10 +110,11 @@ pub fn compile(path: &Path, options: &Options) -> Result<Compiled, Error> {
 pub fn compile_imported(imported: Imported, import: Duration, options: &Options) -> Result<Compiled, Error> {
     let mut report = Report { nodes_imported: imported.graph.n_nodes(), ..Report::default() };
     report.timings.push(Timing { phase: Phase::Import, time: import });
-    dump_graph(options, "10-imported.graph", &imported.graph)?;
     let facts = Facts::of(&imported);
-    let graph = optimize_graph(imported.graph, options, &mut report)?;
-    let artifact = compile_graph(&graph, &facts, options, &mut report)?;
+    let mut module = Module { graph: imported.graph, facts, plan: None };
+    dump_module(options, "10-imported.graph", &module)?;
+    advance(&mut module, Phase::Canonicalize, Phase::Schedule, options, &mut report)?;
+    let artifact = compile_module(&module, options, &mut report)?;
     Ok(Compiled { artifact, report, metadata: imported.metadata })
 }
 
@@ -120,19 +123,46 @@ pub fn compile_imported(imported: Imported, import: Duration, options: &Options)
 /// # Errors
 /// [`Error::Bug`] for a contradiction that a rewrite brought about, [`Error::Limit`] where time is up.
 pub fn optimize_graph(graph: Graph, options: &Options, report: &mut Report) -> Result<Graph, Error> {
-    options.enter(Phase::Canonicalize)?;
-    let start = Instant::now();
-    let graph = rewrite::canonicalize_under(graph, options.numerics);
-    report.nodes_canonical = graph.n_nodes();
-    report.timings.push(Timing { phase: Phase::Canonicalize, time: start.elapsed() });
-    dump_graph(options, "20-canonical.graph", &graph)?;
-    options.enter(Phase::Optimize)?;
-    let start = Instant::now();
-    let graph = saturate(graph, options, report)?;
-    report.nodes_optimized = graph.n_nodes();
-    report.timings.push(Timing { phase: Phase::Optimize, time: start.elapsed() });
-    dump_graph(options, "30-optimized.graph", &graph)?;
-    Ok(graph)
+    let mut module = Module { graph, facts: Facts::default(), plan: None };
+    advance(&mut module, Phase::Canonicalize, Phase::Optimize, options, report)?;
+    Ok(module.graph)
+}
+
+/// The phases `first` to `to`, as far as they are above the kernels.
+pub(crate) fn advance(
+    module: &mut Module,
+    first: Phase,
+    to: Phase,
+    options: &Options,
+    report: &mut Report,
+) -> Result<(), Error> {
+    for phase in
+        [Phase::Canonicalize, Phase::Optimize, Phase::Schedule].into_iter().filter(|p| (first..=to).contains(p))
+    {
+        options.enter(phase)?;
+        let start = Instant::now();
+        let graph = std::mem::take(&mut module.graph);
+        let file = match phase {
+            Phase::Canonicalize => {
+                module.graph = rewrite::canonicalize_under(graph, options.numerics);
+                report.nodes_canonical = module.graph.n_nodes();
+                "20-canonical.graph"
+            }
+            Phase::Optimize => {
+                module.graph = saturate(graph, options, report)?;
+                "30-optimized.graph"
+            }
+            _ => {
+                module.plan = Some(schedule::plan(&graph));
+                module.graph = graph;
+                "40-scheduled.plan"
+            }
+        };
+        report.timings.push(Timing { phase, time: start.elapsed() });
+        dump_module(options, file, module)?;
+    }
+    report.nodes_optimized = module.graph.n_nodes();
+    Ok(())
 }
 
 /// Equality saturation, if the options ask for it.
@@ -151,33 +181,21 @@ pub(crate) fn saturate(graph: Graph, options: &Options, report: &mut Report) -> 
     Ok(graph)
 }
 
-fn dump_graph(options: &Options, name: &str, graph: &Graph) -> Result<(), Error> {
-    if options.dump_dir.is_none() {
-        return Ok(());
-    }
-    dump(
-        options.dump_dir.as_deref(),
-        name,
-        &graph::to_text(graph, graph::TextOptions { locs: true, ..Default::default() }),
-    )
+/// Writes the printed form of a module, if dumps are asked for.
+pub(crate) fn dump_module(options: &Options, name: &str, module: &Module) -> Result<(), Error> {
+    let Some(folder) = options.dump_dir.as_deref() else { return Ok(()) };
+    let printed = printed::print(module, TextOptions { locs: true, ..Default::default() });
+    dump(Some(folder), name, &printed.text)?;
+    if options.dump_constants { printed.write_constants(folder) } else { Ok(()) }
 }
 
-pub(crate) fn compile_graph(
-    graph: &Graph,
-    facts: &Facts,
-    options: &Options,
-    report: &mut Report,
-) -> Result<Artifact, Error> {
-    options.enter(Phase::Schedule)?;
-    let start = Instant::now();
-    let plan = schedule::plan(graph);
-    report.timings.push(Timing { phase: Phase::Schedule, time: start.elapsed() });
-    dump(options.dump_dir.as_deref(), "40-plan.txt", &format!("{plan:#?}"))?;
-    let manifest = manifest(graph, facts, options)?;
+/// The phases from a plan to an artifact.
+pub(crate) fn compile_module(module: &Module, options: &Options, report: &mut Report) -> Result<Artifact, Error> {
+    let manifest = manifest(&module.graph, &module.facts, options)?;
     let mut artifact = Artifact { manifest, variants: vec![], code: vec![], weights: vec![] };
     let mut weights = pack::Weights::default();
     let start = Instant::now();
-    let assembled = assemble_all(graph, &plan, facts, options, &mut weights)?;
+    let assembled = assemble_all(module, options, &mut weights)?;
     report.timings.push(Timing { phase: Phase::Lower, time: start.elapsed() });
     let start = Instant::now();
     for (target, assembled) in options.targets.iter().zip(assembled) {
@@ -196,13 +214,13 @@ pub(crate) fn compile_graph(
 }
 
 /// The programs of all targets; kernels that cannot be written are told for all of them.
-fn assemble_all(
-    graph: &Graph,
-    plan: &schedule::Plan,
-    facts: &Facts,
+pub(crate) fn assemble_all(
+    module: &Module,
     options: &Options,
     weights: &mut pack::Weights,
 ) -> Result<Vec<Assembled>, Error> {
+    let Module { graph, facts, plan } = module;
+    let plan: &Plan = plan.as_ref().ok_or_else(|| Error::bug("lower", "there is no plan"))?;
     let (mut all, mut faults) = (vec![], Faults::default());
     for target in &options.targets {
         let assembled = match assemble(graph, plan, facts, target, options, weights) {
@@ -213,9 +231,10 @@ fn assemble_all(
             }
             Err(other) => return Err(other),
         };
-        for (at, kernel) in assembled.kernels.iter().enumerate() {
+        for (at, kernel) in assembled.kernels.iter().enumerate().filter(|_| options.dump_dir.is_some()) {
             let name = format!("50-{}-{at:03}-{}.mlir", target.short_name(), kernel.name);
-            dump(options.dump_dir.as_deref(), &name, &kernel.text)?;
+            let text = kernel_text::print(target, std::slice::from_ref(kernel));
+            dump(options.dump_dir.as_deref(), &name, &text)?;
         }
         all.push(assembled);
     }

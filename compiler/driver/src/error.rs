@@ -35,14 +35,22 @@ pub enum Error {
     #[error("{0}")]
     Limit(String),
     /// Phases that cannot be asked for in this order, or a form that cannot be read back.
-    #[error(
-        "cannot go from `{from}` to `{to}`: graphs can be read at canonicalize, optimize and schedule, and the flow only goes down"
-    )]
+    #[error("cannot go from `{from}` to `{to}`: {reason}")]
     Order {
         /// The first phase.
         from: &'static str,
         /// The last phase.
         to: &'static str,
+        /// Why, and what can be done instead.
+        reason: &'static str,
+    },
+    /// A text of kernels has a fault.
+    #[error("{file}: {message}")]
+    Kernels {
+        /// The text.
+        file: String,
+        /// What is wrong.
+        message: String,
     },
     /// A fault in the compiler.
     #[error("compiler bug in {phase}: {message}")]

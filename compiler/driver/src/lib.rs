@@ -5,7 +5,9 @@
 //! - Same model, same options: same bytes, on any number of threads.
 //! - Faults of the user's model come out as diagnostics, all of them; nothing falls back in silence.
 //!
-//! Start reading at [`compile`], then `assemble`.
+//! - What a phase prints to a file, the next phase reads back: see [`Start`].
+//!
+//! Start reading at [`compile`], then `assemble`; `printed.rs` and `kernel_text.rs` describe the printed forms.
 
 mod assemble;
 mod check;
@@ -13,8 +15,10 @@ mod compile;
 mod error;
 mod files;
 mod inspect;
+mod kernel_text;
 mod options;
 mod phases;
+mod printed;
 mod ranges;
 mod report;
 mod targets;
@@ -25,7 +29,8 @@ pub use compile::{Compiled, Frontend, compile, compile_imported, import_model, l
 pub use error::Error;
 pub use inspect::{ModelDim, ModelInput, llvm_version};
 pub use options::{Options, Phase};
-pub use phases::{Start, artifact_text, compile_graph_file, phase_text};
+pub use phases::{Start, compile_text, phase_text};
+pub use printed::Printed;
 pub use report::{Report, Timing};
 pub use targets::Target;
 pub use watch::{Deadline, Observer, Progress};

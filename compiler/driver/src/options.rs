@@ -63,6 +63,8 @@ pub struct Options {
     pub optimize: bool,
     /// Where to write what each phase makes, in numbered files.
     pub dump_dir: Option<PathBuf>,
+    /// Whether dumps hold large constants, beside the texts, so that the texts can be read back.
+    pub dump_constants: bool,
     /// Threads of the compile.
     pub threads: usize,
     /// When the compile gives up.
@@ -82,6 +84,7 @@ impl Default for Options {
             numerics: rewrite::Contract::default(),
             optimize: true,
             dump_dir: None,
+            dump_constants: true,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             deadline: None,
             observer: Observer::default(),

@@ -1,127 +1,121 @@
-//! Any stretch of the flow on its own: from a model or a printed graph to the printed form of any phase.
+//! Any stretch of the flow on its own: from a model or a printed form to the printed form of any phase.
 
-use crate::assemble::{assemble, pack};
-use crate::compile::{compile_graph, emit_error, saturate};
+use crate::assemble::pack;
+use crate::compile::{advance, assemble_all, compile_module, dump_module, emit_error};
+use crate::printed::{self, Module, Printed};
 use crate::ranges::Facts;
-use crate::{Error, Options, Phase, Report, Target, import_model, load_model};
-use artifact::Artifact;
-use codegen::Source;
-use graph::{Graph, TextOptions};
-use import_onnx::Needs;
+use crate::{Compiled, Error, Options, Phase, Report, Target, import_model, kernel_text, load_model};
+use graph::TextOptions;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::Path;
 
 /// Where the flow starts.
+///
+/// Each phase takes what the phase before prints: [`Phase::Canonicalize`], [`Phase::Optimize`] and [`Phase::Schedule`] a
+/// graph, [`Phase::Lower`] a graph with its plan, [`Phase::Emit`] the text of kernels, which are all that it can make
+/// machine code of. Nothing printed can be packed: an artifact needs the code and the program that launches it.
 #[derive(Clone, Copy, Debug)]
 pub enum Start<'a> {
     /// A model file.
     Model(&'a Path),
-    /// The printed graph that this phase takes: [`Phase::Canonicalize`], [`Phase::Optimize`] or [`Phase::Schedule`].
-    Graph(&'a Path, Phase),
+    /// The printed form that this phase takes.
+    Text(&'a Path, Phase),
+}
+
+impl Start<'_> {
+    fn phase(&self) -> Phase {
+        match self {
+            Start::Model(_) => Phase::Import,
+            Start::Text(_, phase) => *phase,
+        }
+    }
 }
 
 /// The printed form of what the phase `to` makes.
 ///
+/// Where [`Options::targets`] is empty, kernels that are read as text are compiled for the targets that they name.
+///
 /// # Errors
-/// See [`Error`]; [`Error::Order`] where `to` is before the start, or nothing printed can be read there.
-pub fn phase_text(start: Start<'_>, to: Phase, text: TextOptions, options: &Options) -> Result<String, Error> {
-    let (graph, facts, first) = match start {
+/// See [`Error`]; [`Error::Order`] where `to` is before the start, or cannot be made of what is read there.
+pub fn phase_text(start: Start<'_>, to: Phase, text: TextOptions, options: &Options) -> Result<Printed, Error> {
+    check_order(start, to)?;
+    if let Start::Text(path, Phase::Emit) = start {
+        let kernels = kernel_text::parse(&printed::read_text(path)?);
+        let file = path.display().to_string();
+        return kernel_text::emit(&file, &kernels, &options.targets, options).map(Printed::whole);
+    }
+    let mut module = read(start, options)?;
+    advance(&mut module, start.phase(), to, options, &mut Report::default())?;
+    match to {
+        Phase::Import | Phase::Canonicalize | Phase::Optimize | Phase::Schedule => Ok(printed::print(&module, text)),
+        Phase::Lower | Phase::Emit => kernels(&module, to, options).map(Printed::whole),
+        Phase::Pack => {
+            let artifact = compile_module(&module, options, &mut Report::default())?;
+            Ok(Printed::whole(artifact.to_string()))
+        }
+    }
+}
+
+/// Refuses what makes no sense, with the way out.
+fn check_order(start: Start<'_>, to: Phase) -> Result<(), Error> {
+    let from = start.phase();
+    let reason = match (start, to) {
+        (Start::Text(_, Phase::Import), _) => "import reads models, not texts",
+        (Start::Text(_, Phase::Pack), _) => {
+            "an artifact is packed from machine code and the program that launches it, and no text holds both; \
+             start from the plan (--from lower)"
+        }
+        (Start::Text(_, Phase::Emit), Phase::Pack) => {
+            "the text of kernels does not say how they are launched, so it can be compiled only `--to emit`; \
+             for an artifact start from the plan (--from lower)"
+        }
+        _ if to < from => "the flow only goes down",
+        _ => return Ok(()),
+    };
+    Err(Error::Order { from: from.name(), to: to.name(), reason })
+}
+
+fn read(start: Start<'_>, options: &Options) -> Result<Module, Error> {
+    match start {
         Start::Model(path) => {
             let imported = import_model(&load_model(path)?, options)?;
             let facts = Facts::of(&imported);
-            (imported.graph, facts, Phase::Canonicalize)
+            let module = Module { graph: imported.graph, facts, plan: None };
+            dump_module(options, "10-imported.graph", &module)?;
+            Ok(module)
         }
-        Start::Graph(path, phase) => {
-            let graph = read_graph(path)?;
-            let facts = Facts::of_printed(&graph, options)?;
-            (graph, facts, phase)
-        }
-    };
-    let is_possible =
-        first <= Phase::Schedule && first > Phase::Import && (to >= first || matches!(start, Start::Model(_)));
-    if !is_possible {
-        return Err(Error::Order { from: first.name(), to: to.name() });
+        Start::Text(path, phase) => printed::read(path, phase, options),
     }
-    let graph = graph_up_to(graph, first, to, options)?;
-    if to <= Phase::Optimize {
-        return Ok(graph::to_text(&graph, text));
-    }
-    below(&graph, &facts, to, options)
 }
 
-/// The printed form of an artifact: what it says about itself, and its programs.
-pub fn artifact_text(artifact: &Artifact) -> String {
-    let programs = artifact.variants.iter().map(|variant| format!("{}: {:#?}\n", variant.target, variant.program));
-    format!("{:#?}\n{}", artifact.manifest, programs.collect::<String>())
-}
-
-fn read_graph(path: &Path) -> Result<Graph, Error> {
-    let fail = |reason: String| Error::File { verb: "read", path: path.into(), reason };
-    let text = std::fs::read_to_string(path).map_err(|e| fail(e.to_string()))?;
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    graph::parse(&text, &name).map_err(|fault| Error::Model { diagnostics: vec![fault], needs: Needs::default() })
-}
-
-fn graph_up_to(mut graph: Graph, first: Phase, to: Phase, options: &Options) -> Result<Graph, Error> {
-    if first <= Phase::Canonicalize && to >= Phase::Canonicalize {
-        options.enter(Phase::Canonicalize)?;
-        graph = rewrite::canonicalize_under(graph, options.numerics);
-    }
-    if first <= Phase::Optimize && to >= Phase::Optimize {
-        options.enter(Phase::Optimize)?;
-        graph = saturate(graph, options, &mut Report::default())?;
-    }
-    Ok(graph)
-}
-
-/// The phases below the graph.
-fn below(graph: &Graph, facts: &Facts, to: Phase, options: &Options) -> Result<String, Error> {
-    let plan = schedule::plan(graph);
-    if to == Phase::Schedule {
-        return Ok(format!("{plan:#?}\n"));
-    }
-    if to == Phase::Pack {
-        return Ok(artifact_text(&compile_graph(graph, facts, options, &mut Report::default())?));
-    }
+/// The kernels of a module for all targets, as MLIR or as assembly.
+fn kernels(module: &Module, to: Phase, options: &Options) -> Result<String, Error> {
+    let assembled = assemble_all(module, options, &mut pack::Weights::default())?;
     let mut out = String::new();
-    for target in &options.targets {
-        let mut weights = pack::Weights::default();
-        let kernels = assemble(graph, &plan, facts, target, options, &mut weights)?.kernels;
-        let texts = if to == Phase::Lower {
-            kernels.iter().map(|kernel| kernel.text.clone()).collect()
-        } else {
-            assembly(target, &kernels, options)?
+    for (target, assembled) in options.targets.iter().zip(assembled) {
+        out += &match to {
+            Phase::Lower => kernel_text::print(target, &assembled.kernels),
+            _ => assembly(target, &assembled.kernels, options)?,
         };
-        for (kernel, text) in kernels.iter().zip(texts) {
-            let _ = writeln!(out, "// {} {}\n{text}", target.name(), kernel.name);
-        }
     }
     Ok(out)
 }
 
-fn assembly(target: &Target, kernels: &[lower::Kernel], options: &Options) -> Result<Vec<String>, Error> {
-    let sources: Vec<Source> = kernels.iter().map(|kernel| Source { name: &kernel.name, text: &kernel.text }).collect();
-    let go_on = |done: usize| options.go_on(Phase::Emit, done, sources.len()).is_ok();
-    let texts = match target {
-        Target::Host(host) => codegen::assembly(&sources, host, options.threads, &go_on),
-        Target::Nvptx(ptx) => codegen::compile_ptx(&sources, ptx, options.threads, &go_on),
-    };
-    texts.map_err(|e| emit_error(e, options))
+fn assembly(target: &Target, kernels: &[lower::Kernel], options: &Options) -> Result<String, Error> {
+    let kernels: Vec<(&str, &str)> = kernels.iter().map(|kernel| (&*kernel.name, &*kernel.text)).collect();
+    kernel_text::assembly(target, &kernels, options).map_err(|e| emit_error(e, options))
 }
 
-/// Compiles from a printed graph; see [`Start::Graph`].
+/// Compiles from a printed graph or plan; see [`Start::Text`].
 ///
 /// # Errors
 /// See [`Error`].
-pub fn compile_graph_file(path: &Path, first: Phase, options: &Options) -> Result<crate::Compiled, Error> {
-    if !(Phase::Canonicalize..=Phase::Schedule).contains(&first) {
-        return Err(Error::Order { from: first.name(), to: Phase::Pack.name() });
-    }
-    let graph = read_graph(path)?;
-    let facts = Facts::of_printed(&graph, options)?;
-    let graph = graph_up_to(graph, first, Phase::Optimize, options)?;
-    let mut report = Report { nodes_optimized: graph.n_nodes(), ..Report::default() };
-    let artifact = compile_graph(&graph, &facts, options, &mut report)?;
-    Ok(crate::Compiled { artifact, report, metadata: BTreeMap::new() })
+pub fn compile_text(path: &Path, first: Phase, options: &Options) -> Result<Compiled, Error> {
+    let start = Start::Text(path, first);
+    check_order(start, Phase::Pack)?;
+    let mut module = read(start, options)?;
+    let mut report = Report { nodes_imported: module.graph.n_nodes(), ..Report::default() };
+    advance(&mut module, first, Phase::Schedule, options, &mut report)?;
+    let artifact = compile_module(&module, options, &mut report)?;
+    Ok(Compiled { artifact, report, metadata: BTreeMap::new() })
 }

@@ -5,7 +5,7 @@ use artifact::SymbolRange;
 use graph::Graph;
 use import_onnx::Imported;
 use std::collections::{BTreeMap, BTreeSet};
-use tensor::{Bounds, Range, Symbol, Tensor};
+use tensor::{Bounds, Dim, Range, Symbol, Tensor};
 
 /// What is known of a graph beside the graph.
 #[derive(Clone, Debug, Default)]
@@ -22,24 +22,49 @@ impl Facts {
         Facts { frozen: frozen.clone(), bounds: bounds.clone(), names: names.clone() }
     }
 
-    /// The facts of a printed graph, whose symbols are its dimensions' names.
-    pub(crate) fn of_printed(graph: &Graph, options: &Options) -> Result<Facts, Error> {
+    /// The facts that a printed form tells.
+    pub(crate) fn told(frozen: BTreeMap<String, Tensor>, ranges: &[SymbolRange]) -> Facts {
+        let mut facts = Facts { frozen, ..Facts::default() };
+        for range in ranges {
+            let symbol = Symbol::new(&range.symbol);
+            facts.names.insert(range.symbol.clone(), range.name.clone());
+            if range.is_assumed {
+                facts.bounds.assume_not_empty(symbol);
+                // Asking records the assumption.
+                facts.bounds.is_non_negative_if_not_empty(&(Dim::symbol(&range.symbol) - 1.into()));
+            } else {
+                facts.bounds.promise(symbol, range.range());
+            }
+        }
+        facts
+    }
+
+    /// The facts of a printed graph, whose symbols are its dimensions' names, with the ranges that the options add.
+    ///
+    /// The graph may rely on the ranges that its text tells, so they can only become narrower.
+    pub(crate) fn of_printed(self, graph: &Graph, options: &Options) -> Result<Facts, Error> {
         if let Some(name) = options.dims.keys().next() {
             let why =
                 format!("dimension `{name}` of a printed graph cannot be given a number; print the graph with it");
             return Err(Error::Dimension(why));
         }
         check_names(&extents(graph).iter().map(Symbol::name).collect::<BTreeSet<_>>(), options)?;
-        let mut facts = Facts::default();
-        for (name, range) in &options.ranges {
-            facts.bounds.promise(Symbol::new(name), *range);
+        let mut ranges = self.known();
+        for (symbol, range) in &options.ranges {
+            let told = ranges.iter().position(|told| told.symbol == *symbol).map(|at| ranges.remove(at));
+            if let Some(told) = told.as_ref().filter(|told| !is_within(*range, told.range())) {
+                let why = format!("dimension `{symbol}` cannot be in {range}: the graph was made for {told}");
+                return Err(Error::Dimension(why));
+            }
+            let name = told.map_or_else(|| symbol.clone(), |told| told.name);
+            let (low, high) = (range.low, range.high);
+            ranges.push(SymbolRange { symbol: symbol.clone(), name, low, high, is_assumed: false });
         }
-        Ok(facts)
+        Ok(Facts::told(self.frozen, &ranges))
     }
 
-    /// The ranges that a run must check: those that were promised, and those that the import assumed.
-    pub(crate) fn ranges(&self, graph: &Graph) -> Result<Vec<SymbolRange>, Error> {
-        let extents = extents(graph);
+    /// All ranges, those that were promised and those that the import assumed, by symbol.
+    pub(crate) fn known(&self) -> Vec<SymbolRange> {
         let entry = |symbol: &Symbol, range: Range, is_assumed: bool| SymbolRange {
             symbol: symbol.name().into(),
             name: self.names.get(symbol.name()).map_or(symbol.name(), String::as_str).into(),
@@ -47,20 +72,31 @@ impl Facts {
             high: range.high,
             is_assumed,
         };
-        let mut ranges = vec![];
-        for (symbol, range) in self.bounds.promised() {
-            if !extents.contains(symbol) {
-                let why = format!("no input has the extent `{}` alone, so its range cannot be checked", symbol.name());
-                return Err(Error::Dimension(why));
-            }
-            ranges.push(entry(symbol, *range, false));
-        }
+        let promised = self.bounds.promised().iter().map(|(symbol, range)| entry(symbol, *range, false));
         let assumed = self.bounds.assumed();
-        let assumed = assumed.iter().filter(|symbol| extents.contains(symbol));
-        ranges.extend(assumed.map(|symbol| entry(symbol, Range { low: 1, high: None }, true)));
+        let assumed = assumed.iter().map(|symbol| entry(symbol, Range { low: 1, high: None }, true));
+        let mut ranges: Vec<SymbolRange> = promised.chain(assumed).collect();
         ranges.sort_by(|a, b| a.symbol.cmp(&b.symbol));
-        Ok(ranges)
+        ranges
     }
+
+    /// The ranges that a run must check: those that were promised, and those that the import assumed.
+    pub(crate) fn ranges(&self, graph: &Graph) -> Result<Vec<SymbolRange>, Error> {
+        let extents = extents(graph);
+        let mut ranges = self.known();
+        ranges.retain(|range| !range.is_assumed || extents.contains(&Symbol::new(&range.symbol)));
+        match ranges.iter().find(|range| !extents.contains(&Symbol::new(&range.symbol))) {
+            None => Ok(ranges),
+            Some(SymbolRange { symbol, .. }) => {
+                let why = format!("no input has the extent `{symbol}` alone, so its range cannot be checked");
+                Err(Error::Dimension(why))
+            }
+        }
+    }
+}
+
+fn is_within(inner: Range, outer: Range) -> bool {
+    inner.low >= outer.low && outer.high.is_none_or(|end| inner.high.is_some_and(|high| high <= end))
 }
 
 /// Symbols that are an extent of an input.

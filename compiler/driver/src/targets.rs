@@ -66,6 +66,8 @@ impl FromStr for Target {
         let unknown = || Error::Target(text.into());
         match text.split_once(':') {
             None if text == "host" => Ok(Target::host()),
+            // The long form is the one in artifacts.
+            Some(("host", name)) if name.contains('/') => name.parse().map(Target::Host).map_err(|_| unknown()),
             Some(("host", level)) => HostTarget::level(level).map(Target::Host).map_err(|_| unknown()),
             Some(("nvptx", sm)) => {
                 PtxTarget::all().iter().find(|t| t.name() == sm).copied().map(Target::Nvptx).ok_or_else(unknown)

@@ -33,7 +33,8 @@ pub struct Elided {
     pub hash: String,
 }
 
-type Resolver<'a> = dyn Fn(&Elided) -> Option<Tensor> + 'a;
+/// Finds the content of an elided constant.
+pub type Resolver<'a> = dyn Fn(&Elided) -> Option<Tensor> + 'a;
 
 /// The graph that a text describes; `file` is the name that diagnostics give it. Elided constants are refused.
 ///
@@ -49,18 +50,31 @@ pub fn parse(text: &str, file: &str) -> Result<Graph> {
 
 /// The same, with a source for the content of elided constants.
 pub fn parse_with(text: &str, file: &str, resolver: &Resolver) -> Result<Graph> {
-    let mut parser = Parser { scanner: Scanner::new(text, file), resolver, depth: 0 };
-    let graph = parser.graph()?;
-    match parser.scanner.peek() {
-        None => Ok(graph),
-        Some(_) => parser.scanner.fail("expected the end of the text"),
-    }
+    let mut parser = Parser::new(text, file, resolver);
+    let (graph, _) = parser.graph()?;
+    parser.end()?;
+    Ok(graph)
 }
 
-pub(crate) struct Parser<'a> {
+/// Reads texts that have graphs in them, piece by piece.
+pub struct Parser<'a> {
     pub(crate) scanner: Scanner<'a>,
     pub(crate) resolver: &'a Resolver<'a>,
     depth: usize,
+}
+
+/// What the values of a graph are called in the text that it was read from.
+#[derive(Debug, Default)]
+pub struct Names {
+    values: BTreeMap<Reference, ValueId>,
+    regions: BTreeMap<usize, Vec<Names>>,
+}
+
+impl Names {
+    /// The names in the regions of a node, given by its position; of none for a node without regions.
+    pub fn regions(&self, node: usize) -> &[Names] {
+        self.regions.get(&node).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// How a value is written: its name, if it has one, and the number that tells it from others.
@@ -69,14 +83,60 @@ type Reference = (Option<String>, u32);
 /// A graph under construction and the values that can be named in it.
 struct Scope {
     graph: Graph,
-    values: BTreeMap<Reference, ValueId>,
+    names: Names,
 }
 
-impl Parser<'_> {
-    fn graph(&mut self) -> Result<Graph> {
+impl<'a> Parser<'a> {
+    /// At the start of a text; `file` is the name that diagnostics give it, and `resolver` finds elided constants.
+    pub fn new(text: &'a str, file: &str, resolver: &'a Resolver<'a>) -> Self {
+        Parser { scanner: Scanner::new(text, file), resolver, depth: 0 }
+    }
+
+    /// The pieces of the text from here on.
+    pub fn scanner(&mut self) -> &mut Scanner<'a> {
+        &mut self.scanner
+    }
+
+    /// Nothing but spaces and comments may be left.
+    ///
+    /// # Errors
+    /// Where there is more.
+    pub fn end(&mut self) -> Result<()> {
+        match self.scanner.peek() {
+            None => Ok(()),
+            Some(_) => self.scanner.fail("expected the end of the text"),
+        }
+    }
+
+    /// A value of a graph that was read before.
+    ///
+    /// # Errors
+    /// Where no name stands, or one that the graph does not have.
+    pub fn value(&mut self, names: &Names) -> Result<ValueId> {
+        let at = self.scanner.position();
+        let reference = self.reference()?;
+        let value = names.values.get(&reference).copied();
+        value.ok_or_else(|| self.scanner.error(at, "this value is not defined before"))
+    }
+
+    /// A dimension.
+    ///
+    /// # Errors
+    /// Where none stands.
+    pub fn dim(&mut self) -> Result<Dim> {
+        let at = self.scanner.position();
+        let text = self.scanner.expression();
+        crate::parse_attr::dim(text).ok_or_else(|| self.scanner.error(at, format!("bad dimension `{text}`")))
+    }
+
+    /// A graph.
+    ///
+    /// # Errors
+    /// The first fault.
+    pub fn graph(&mut self) -> Result<(Graph, Names)> {
         self.scanner.expect("graph")?;
         self.scanner.expect("@")?;
-        let mut scope = Scope { graph: Graph::new(self.scanner.word("a graph's name")?), values: BTreeMap::new() };
+        let mut scope = Scope { graph: Graph::new(self.scanner.word("a graph's name")?), names: Names::default() };
         self.scanner.expect("(")?;
         let mut more = self.scanner.peek() == Some('%');
         while more {
@@ -96,13 +156,13 @@ impl Parser<'_> {
         }
         let mut more = self.scanner.peek() == Some('%');
         while more {
-            let value = self.used(&scope)?;
+            let value = self.value(&scope.names)?;
             let port = self.port(&scope, value, scope.graph.outputs.len())?;
             scope.graph.outputs.push(port);
             more = self.scanner.eat(",");
         }
         self.scanner.expect("}")?;
-        Ok(scope.graph)
+        Ok((scope.graph, scope.names))
     }
 
     fn eat_return(&mut self) -> bool {
@@ -146,17 +206,10 @@ impl Parser<'_> {
 
     fn define(&mut self, scope: &mut Scope, at: usize, reference: Reference, ty: TensorType) -> Result<ValueId> {
         let value = scope.graph.add_value(ty, reference.0.clone());
-        match scope.values.insert(reference, value) {
+        match scope.names.values.insert(reference, value) {
             None => Ok(value),
             Some(_) => Err(self.scanner.error(at, "this value is defined already")),
         }
-    }
-
-    fn used(&mut self, scope: &Scope) -> Result<ValueId> {
-        let at = self.scanner.position();
-        let reference = self.reference()?;
-        let value = scope.values.get(&reference).copied();
-        value.ok_or_else(|| self.scanner.error(at, "this value is not defined before"))
     }
 
     fn node(&mut self, scope: &mut Scope) -> Result<()> {
@@ -177,13 +230,13 @@ impl Parser<'_> {
         let mut inputs = Vec::new();
         let mut more = self.scanner.peek() == Some('%') && self.is_operand();
         while more {
-            inputs.push(self.used(scope)?);
+            inputs.push(self.value(&scope.names)?);
             more = self.scanner.eat(",");
         }
         let attrs = self.attrs()?;
         let op = operator(&self.scanner, at, name, attrs)?;
         let declared = self.types()?;
-        let regions = self.regions()?;
+        let (regions, names): (Vec<Graph>, Vec<Names>) = self.regions()?.into_iter().unzip();
         let types = self.result_types(scope, at, &op, &inputs, declared, results.len())?;
         let loc = self.loc(start)?;
         let outputs = results
@@ -191,6 +244,9 @@ impl Parser<'_> {
             .zip(types)
             .map(|((at, reference), ty)| self.define(scope, at, reference, ty))
             .collect::<Result<Vec<ValueId>>>()?;
+        if !names.is_empty() {
+            scope.names.regions.insert(scope.graph.nodes.len(), names);
+        }
         scope.graph.nodes.push(Node { op, inputs, outputs, regions, loc });
         Ok(())
     }
@@ -251,12 +307,7 @@ impl Parser<'_> {
             if !shape.is_empty() {
                 self.scanner.expect(",")?;
             }
-            let at = self.scanner.position();
-            let text = self.scanner.expression();
-            match crate::parse_attr::dim(text) {
-                Some(dim) => shape.push(dim),
-                None => return Err(self.scanner.error(at, format!("bad dimension `{text}`"))),
-            }
+            shape.push(self.dim()?);
         }
         if !is_modest(&shape) {
             return Err(self.scanner.error(at, "this shape is too complex"));
@@ -264,7 +315,7 @@ impl Parser<'_> {
         Ok(TensorType { dtype, shape })
     }
 
-    fn regions(&mut self) -> Result<Vec<Graph>> {
+    fn regions(&mut self) -> Result<Vec<(Graph, Names)>> {
         let mut regions = Vec::new();
         let at = self.scanner.position();
         if !self.scanner.eat("{") {
@@ -348,19 +399,17 @@ impl Parser<'_> {
             "file" => Loc::File(self.scanner.quoted()?.into()),
             "node" => {
                 let model = self.scanner.quoted()?;
-                let index = self.number()?;
+                let index = self.scanner.number()?;
                 let name = self.scanner.quoted()?;
                 Loc::node(model.into(), index, name, self.scanner.quoted()?)
             }
-            "text" => Loc::Text { file: self.scanner.quoted()?.into(), line: self.number()?, column: self.number()? },
+            "text" => Loc::Text {
+                file: self.scanner.quoted()?.into(),
+                line: self.scanner.number()?,
+                column: self.scanner.number()?,
+            },
             _ => return Err(self.scanner.error(at, "unknown kind of location")),
         })
-    }
-
-    fn number<T: std::str::FromStr>(&mut self) -> Result<T> {
-        let at = self.scanner.position();
-        let digits = self.scanner.run(|c| c.is_ascii_digit());
-        digits.parse().map_err(|_| self.scanner.error(at, "expected a number"))
     }
 }
 

@@ -175,7 +175,10 @@ impl Parser<'_> {
     }
 
     /// A type, and its elements or the hash of their bytes.
-    fn tensor(&mut self) -> Result<Tensor> {
+    ///
+    /// # Errors
+    /// Where it is none, or its content cannot be found.
+    pub fn tensor(&mut self) -> Result<Tensor> {
         let at = self.scanner.position();
         let ty = self.ty()?;
         let (dtype, shape) = (ty.dtype, ty.static_shape());
@@ -208,7 +211,7 @@ impl Parser<'_> {
         found.filter(|t| t.dtype() == elided.dtype && t.shape() == elided.shape).ok_or_else(|| {
             let message = format!("the content of constant {} is not in the text", elided.hash);
             let error = self.scanner.error(at, message);
-            error.note("print the graph without eliding, or give the model that it comes from")
+            error.note("print it whole (`--constants`), or keep the folder `constants` beside the text that was written with it")
         })
     }
 }

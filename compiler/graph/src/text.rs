@@ -59,7 +59,7 @@ macro_rules! put {
 }
 
 fn print_graph(graph: &Graph, options: TextOptions, depth: usize, out: &mut String) {
-    let names = names(graph);
+    let names = value_names(graph);
     let indent = "  ".repeat(depth);
     put!(out, "{indent}graph @{}(", word(&graph.name));
     for (idx, port) in graph.inputs.iter().enumerate() {
@@ -97,8 +97,8 @@ pub(crate) fn default_port_name(value: Option<&str>, idx: usize) -> String {
     value.map_or_else(|| format!("port{idx}"), str::to_string)
 }
 
-/// How each value is written, sign included.
-fn names(graph: &Graph) -> BTreeMap<ValueId, String> {
+/// How each value is written where its graph is printed, sign included: `%name`, `%name#2`, `%0`.
+pub fn value_names(graph: &Graph) -> BTreeMap<ValueId, String> {
     // Values without a name count like values of one name.
     let mut seen: BTreeMap<Option<&str>, usize> = BTreeMap::new();
     let mut names = BTreeMap::new();
@@ -175,11 +175,13 @@ pub(crate) fn is_plain(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
 }
 
-fn word(text: &str) -> String {
+/// A name as texts have it: in quotes where it is not plain.
+pub fn word(text: &str) -> String {
     if is_plain(text) { text.into() } else { quoted(text) }
 }
 
-fn quoted(text: &str) -> String {
+/// A text in quotes.
+pub fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
@@ -222,7 +224,8 @@ fn float_text(v: f64) -> String {
     if v.is_nan() { "nan".into() } else { format!("{v:?}") }
 }
 
-fn tensor_text(tensor: &Tensor, options: TextOptions) -> String {
+/// A constant as it stands in a graph's text: type and elements, or type and hash of what is elided.
+pub fn tensor_text(tensor: &Tensor, options: TextOptions) -> String {
     let ty = tensor.ty();
     if tensor.len() > options.max_elements {
         return format!("{ty} elided({})", content_hash(tensor));
@@ -232,8 +235,28 @@ fn tensor_text(tensor: &Tensor, options: TextOptions) -> String {
     format!("{ty} [{}]", elements.join(", "))
 }
 
+/// The constants that the text of a graph leaves out, by the hash that it prints for them; those of regions included.
+pub fn elided(graph: &Graph, options: TextOptions) -> BTreeMap<String, Tensor> {
+    let mut found = BTreeMap::new();
+    collect_elided(graph, options, &mut found);
+    found
+}
+
+fn collect_elided(graph: &Graph, options: TextOptions, found: &mut BTreeMap<String, Tensor>) {
+    for node in &graph.nodes {
+        for (_, attr) in node.op.attrs() {
+            if let Attr::Tensor(constant) = attr
+                && constant.0.len() > options.max_elements
+            {
+                found.insert(content_hash(&constant.0), constant.0);
+            }
+        }
+        node.regions.iter().for_each(|region| collect_elided(region, options, found));
+    }
+}
+
 /// A hash of a constant's bytes, by which a resolver can find it.
-pub(crate) fn content_hash(tensor: &Tensor) -> String {
+pub fn content_hash(tensor: &Tensor) -> String {
     let hash = blake3::hash(tensor.bytes()).to_hex();
     hash.as_str()[..32].to_string()
 }

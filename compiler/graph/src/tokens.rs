@@ -6,7 +6,7 @@ use std::sync::Arc;
 type Result<T> = std::result::Result<T, Diagnostic>;
 
 /// A position in a text; spaces and `//` comments are skipped before every piece.
-pub(crate) struct Scanner<'a> {
+pub struct Scanner<'a> {
     text: &'a str,
     at: usize,
     file: Arc<str>,
@@ -35,18 +35,18 @@ impl<'a> Scanner<'a> {
     }
 
     /// The position of the next piece.
-    pub(crate) fn position(&mut self) -> usize {
+    pub fn position(&mut self) -> usize {
         self.skip_space();
         self.at
     }
 
     /// Goes back to a position.
-    pub(crate) fn rewind(&mut self, at: usize) {
+    pub fn rewind(&mut self, at: usize) {
         self.at = at;
     }
 
     /// A position as a location.
-    pub(crate) fn loc(&self, at: usize) -> Loc {
+    pub fn loc(&self, at: usize) -> Loc {
         let line = self.line_starts.partition_point(|start| *start <= at);
         let start = self.line_starts[line - 1];
         let column = self.text[start..at].chars().count() + 1;
@@ -58,24 +58,24 @@ impl<'a> Scanner<'a> {
     }
 
     /// A syntax error at a position.
-    pub(crate) fn error(&self, at: usize, message: impl Into<String>) -> Diagnostic {
+    pub fn error(&self, at: usize, message: impl Into<String>) -> Diagnostic {
         Diagnostic::error(Code::Syntax, self.loc(at), message)
     }
 
     /// A syntax error at the next piece.
-    pub(crate) fn fail<T>(&mut self, message: impl Into<String>) -> Result<T> {
+    pub fn fail<T>(&mut self, message: impl Into<String>) -> Result<T> {
         let at = self.position();
         Err(self.error(at, message))
     }
 
     /// The next character, which stays.
-    pub(crate) fn peek(&mut self) -> Option<char> {
+    pub fn peek(&mut self) -> Option<char> {
         self.skip_space();
         self.rest().chars().next()
     }
 
     /// Takes these characters if they are next.
-    pub(crate) fn eat(&mut self, token: &str) -> bool {
+    pub fn eat(&mut self, token: &str) -> bool {
         self.skip_space();
         let found = self.rest().starts_with(token);
         if found {
@@ -85,7 +85,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes these characters, which must be next.
-    pub(crate) fn expect(&mut self, token: &str) -> Result<()> {
+    pub fn expect(&mut self, token: &str) -> Result<()> {
         match self.eat(token) {
             true => Ok(()),
             false => self.fail(format!("expected `{token}`")),
@@ -93,7 +93,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The longest piece of such characters, which may be empty.
-    pub(crate) fn run(&mut self, accepts: impl Fn(char) -> bool) -> &'a str {
+    pub fn run(&mut self, accepts: impl Fn(char) -> bool) -> &'a str {
         self.skip_space();
         let rest = self.rest();
         let end = rest.find(|c| !accepts(c)).unwrap_or(rest.len());
@@ -101,8 +101,18 @@ impl<'a> Scanner<'a> {
         &rest[..end]
     }
 
+    /// A number without a sign.
+    ///
+    /// # Errors
+    /// Where none stands, or one that is too large for its type.
+    pub fn number<T: std::str::FromStr>(&mut self) -> Result<T> {
+        let at = self.position();
+        let digits = self.run(|c| c.is_ascii_digit());
+        digits.parse().map_err(|_| self.error(at, "expected a number"))
+    }
+
     /// A name of letters, digits, `_`, `.` and `-`.
-    pub(crate) fn name(&mut self, what: &str) -> Result<&'a str> {
+    pub fn name(&mut self, what: &str) -> Result<&'a str> {
         let at = self.position();
         let name = self.run(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
         if name.is_empty() {
@@ -112,7 +122,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A plain word or a quoted text.
-    pub(crate) fn word(&mut self, what: &str) -> Result<String> {
+    pub fn word(&mut self, what: &str) -> Result<String> {
         if self.peek() == Some('"') {
             return self.quoted();
         }
@@ -125,7 +135,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A text in quotes.
-    pub(crate) fn quoted(&mut self) -> Result<String> {
+    pub fn quoted(&mut self) -> Result<String> {
         let start = self.position();
         self.expect("\"")?;
         let mut out = String::new();
@@ -148,7 +158,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A number or an expression: up to a comma or a closing bracket outside parentheses.
-    pub(crate) fn expression(&mut self) -> &'a str {
+    pub fn expression(&mut self) -> &'a str {
         self.skip_space();
         let rest = self.rest();
         let mut depth = 0usize;

@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn equal_shapes_collapse_to_one_group() {
         let to = dims(&[2, 3, 4]);
-        assert_eq!(collapse(&to, &[to.clone()]).unwrap().extents, dims(&[24]));
+        assert_eq!(collapse(&to, std::slice::from_ref(&to)).unwrap().extents, dims(&[24]));
     }
 
     #[test]

@@ -34,7 +34,9 @@ struct Kernel {
 }
 
 impl Kernel {
-    fn new(root: usize, anchor: Option<usize>) -> Kernel {
+    /// A kernel of one node.
+    fn of(graph: &Graph, root: usize) -> Kernel {
+        let anchor = (class(graph, &graph.nodes[root]) == Class::Anchor).then_some(root);
         let [rows, row_level, reread] = [vec![], vec![], vec![]];
         Kernel { root, members: vec![root], anchor, direct: vec![root], rows, row_level, reread }
     }
@@ -74,13 +76,7 @@ impl Fusion {
         let mut members = kernel.members.clone();
         members.sort_unstable();
         let result = graph.nodes[root].outputs[0];
-        let mut leaves: Vec<ValueId> = Vec::new();
-        for operand in members.iter().flat_map(|idx| &graph.nodes[*idx].inputs) {
-            let inside = self.producers[operand.index()].is_some_and(|idx| members.binary_search(&idx).is_ok());
-            if !inside && !leaves.contains(operand) {
-                leaves.push(*operand);
-            }
-        }
+        let leaves = leaves(graph, &self.producers, &members);
         let store = match self.parts.get(&root) {
             Some((concat, at)) => part_store(graph, *concat, *at),
             None => Store { value: result, part: None },
@@ -89,6 +85,53 @@ impl Fusion {
         rows.sort_unstable();
         Some(Region { members, anchor: kernel.anchor, rows, result, store, leaves })
     }
+}
+
+/// What these nodes (ascending) read that none of them makes, in order of first use.
+pub(crate) fn leaves(graph: &Graph, producers: &[Option<usize>], members: &[usize]) -> Vec<ValueId> {
+    let mut leaves: Vec<ValueId> = Vec::new();
+    for operand in members.iter().flat_map(|idx| &graph.nodes[*idx].inputs) {
+        let inside = producers[operand.index()].is_some_and(|idx| members.binary_search(&idx).is_ok());
+        if !inside && !leaves.contains(operand) {
+            leaves.push(*operand);
+        }
+    }
+    leaves
+}
+
+/// What follows for a kernel from its nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Grouping {
+    pub(crate) anchor: Option<usize>,
+    pub(crate) rows: Vec<usize>,
+}
+
+/// How these nodes (ascending) are one kernel whose result is the last one's.
+///
+/// # Errors
+/// A node that cannot be in it, and the rule that it breaks.
+pub(crate) fn grouping(
+    graph: &Graph,
+    users: &[Vec<usize>],
+    members: &[usize],
+) -> Result<Grouping, (usize, &'static str)> {
+    let Some((root, others)) = members.split_last() else { return Ok(Grouping::default()) };
+    let mut kernel = Kernel::of(graph, *root);
+    for idx in others.iter().rev() {
+        let node = &graph.nodes[*idx];
+        let readers = node.outputs.first().map_or(&[][..], |v| &users[v.index()]);
+        if !readers.iter().any(|reader| kernel.members.contains(reader)) {
+            return Err((*idx, "nothing in this kernel reads it"));
+        }
+        if let Some(rule) = refusal(graph, &kernel, *idx, readers) {
+            return Err((*idx, rule));
+        }
+        join(graph, &mut kernel, *idx, readers);
+    }
+    let is_alone = class(graph, &graph.nodes[*root]) == Class::Alone;
+    let mut rows = kernel.rows;
+    rows.sort_unstable();
+    Ok(Grouping { anchor: if is_alone { Some(*root) } else { kernel.anchor }, rows })
 }
 
 /// Assigns every node that can be in a kernel to one or more. Those whose results must be `stored` are the roots of theirs.
@@ -145,16 +188,17 @@ fn reader_kernels(graph: &Graph, node: &Node, readers: &[usize], homes: &[Vec<us
 }
 
 fn start_kernel(graph: &Graph, fusion: &mut Fusion, idx: usize, readers: &[usize]) {
-    let anchor = (class(graph, &graph.nodes[idx]) == Class::Anchor).then_some(idx);
-    fusion.kernels.insert(idx, Kernel::new(idx, anchor));
+    fusion.kernels.insert(idx, Kernel::of(graph, idx));
     let value = graph.nodes[idx].outputs[0];
     let [reader] = readers else { return };
     let concat = &graph.nodes[*reader];
     let is_alias = matches!(graph.nodes[idx].op, Op::Reshape(_));
-    if matches!(concat.op, Op::Concat(_)) && !graph.is_output(value) && !is_alias {
-        if let Some(at) = concat.inputs.iter().position(|v| *v == value) {
-            fusion.parts.insert(idx, (*reader, at));
-        }
+    if matches!(concat.op, Op::Concat(_))
+        && !graph.is_output(value)
+        && !is_alias
+        && let Some(at) = concat.inputs.iter().position(|v| *v == value)
+    {
+        fusion.parts.insert(idx, (*reader, at));
     }
 }
 
@@ -165,28 +209,41 @@ fn is_copied(graph: &Graph, node: &Node) -> bool {
 }
 
 fn may_join(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> bool {
+    refusal(graph, kernel, idx, readers).is_none()
+}
+
+/// The rule that keeps a node out of a kernel.
+fn refusal(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> Option<&'static str> {
     let node = &graph.nodes[idx];
     let inside: Vec<usize> = readers.iter().copied().filter(|r| kernel.members.contains(r)).collect();
     if kernel.members.len() >= MAX_MEMBERS {
-        return false;
+        return Some("the kernel is full");
     }
     // A reshape as root is an alias of memory, so its operand has to be there.
     if matches!(graph.nodes[kernel.root].op, Op::Reshape(_)) {
-        return false;
+        return Some("a reshape of it is an alias, which needs it in memory");
     }
     // What follows a contraction is computed at the result's own index, which only a broadcast of memory leaves as it is.
     if class(graph, node) == Class::Movement
         && !matches!(node.op, Op::Broadcast(_))
         && follows_tiles(graph, kernel, &inside)
     {
-        return false;
+        return Some(
+            "what follows a contraction is computed at the index of its result, so a view has to be in memory",
+        );
     }
     match class(graph, node) {
-        Class::Anchor => may_anchor(graph, kernel, idx, &inside),
-        Class::Elementwise | Class::Movement => inside
-            .iter()
-            .all(|reader| may_feed(graph, node, *reader) && (!kernel.reread.contains(reader) || is_view(graph, node))),
-        _ => false,
+        Class::Anchor => anchor_refusal(graph, kernel, idx, &inside),
+        Class::Elementwise | Class::Movement if !inside.iter().all(|reader| may_feed(graph, node, *reader)) => {
+            Some("what reads it there would compute it again and again, so it has to be in memory")
+        }
+        Class::Elementwise | Class::Movement
+            if !is_view(graph, node) && inside.iter().any(|reader| kernel.reread.contains(reader)) =>
+        {
+            Some("a contraction reads it again and again, so it has to be in memory")
+        }
+        Class::Elementwise | Class::Movement => None,
+        _ => Some("operators of its kind are never in a kernel with others"),
     }
 }
 
@@ -198,22 +255,29 @@ fn follows_tiles(graph: &Graph, kernel: &Kernel, members: &[usize]) -> bool {
         .is_some_and(|anchor| is_tiled(anchor) && members.iter().any(|m| *m != anchor && !kernel.reread.contains(m)))
 }
 
-/// Whether a kernel may take this node as its anchor: it has none, and each result element needs it once.
-fn may_anchor(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> bool {
+/// The rule that keeps a node from being the anchor of a kernel, which needs it once for each result element.
+fn anchor_refusal(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> Option<&'static str> {
     let node = &graph.nodes[idx];
-    if kernel.anchor.is_some() || reduces_rows(graph, kernel, idx, readers) {
-        return kernel.anchor.is_none();
+    if kernel.anchor.is_some() {
+        return Some("a kernel has at most one anchor");
     }
-    if !kernel.rows.is_empty() || !readers.iter().all(|r| kernel.direct.contains(r) && passes_index(graph, *r)) {
-        return false;
+    if reduces_rows(graph, kernel, idx, readers) {
+        return None;
+    }
+    if !kernel.rows.is_empty() {
+        return Some("a kernel that reduces rows has no anchor beside them");
+    }
+    if !readers.iter().all(|r| kernel.direct.contains(r) && passes_index(graph, *r)) {
+        return Some("an anchor is computed once for each result element, at its own index");
     }
     let root = graph.nodes[kernel.root].outputs[0];
     let (shape, root_shape) = (&graph.ty(node.outputs[0]).shape, &graph.ty(root).shape);
-    match &node.op {
+    let fits = match &node.op {
         Op::Conv(_) => shape == root_shape && spatial_axes_are_even(graph, kernel, shape),
         Op::Dot(_) => shape == root_shape && no_movement(graph, kernel),
         _ => true,
-    }
+    };
+    (!fits).then_some("what follows it must address each operand by the result's own axes")
 }
 
 /// Whether a node reduces the rows of the kernel's result for what is computed with them.

@@ -26,6 +26,7 @@ mod refs;
 mod step;
 #[cfg(test)]
 mod tests;
+mod text;
 mod validate;
 
 pub use builder::ProgramBuilder;

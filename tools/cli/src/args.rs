@@ -47,6 +47,8 @@ pub(crate) enum Verb {
     Bench(verbs::bench::Verb),
     /// Print what a phase makes
     Dump(verbs::dump::Verb),
+    /// Print what an artifact holds
+    Inspect(verbs::inspect::Verb),
     /// List the operators
     Ops(verbs::ops::Verb),
     /// Run cases in ONNX's test layout
@@ -75,12 +77,16 @@ pub(crate) struct CompileArgs {
     /// Write what each phase makes into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) dump_dir: Option<PathBuf>,
+    /// Leave large constants out of what is written to files, which --from then cannot read
+    #[arg(long)]
+    pub(crate) dump_elided: bool,
 }
 
 impl CompileArgs {
     /// Options without inputs.
     pub(crate) fn options(&self) -> Options {
-        let mut options = Options { dump_dir: self.dump_dir.clone(), ..Options::default() };
+        let mut options =
+            Options { dump_dir: self.dump_dir.clone(), dump_constants: !self.dump_elided, ..Options::default() };
         if let Some(numerics) = self.numerics {
             options.numerics = numerics;
         }

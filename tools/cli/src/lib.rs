@@ -14,6 +14,7 @@ mod compare;
 mod crash;
 mod data;
 mod failure;
+mod forms;
 mod output;
 mod reproducer;
 mod session;
@@ -69,6 +70,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Verb::Compare(verb) => verbs::compare::run(&verb),
         Verb::Bench(verb) => verbs::bench::run(&verb),
         Verb::Dump(verb) => verbs::dump::run(&verb),
+        Verb::Inspect(verb) => verbs::inspect::run(&verb),
         Verb::Ops(verb) => verbs::ops::run(&verb),
         Verb::Test(verb) => verbs::test::run(&verb),
         Verb::Doctor(verb) => verbs::doctor::run(&verb),

@@ -1,11 +1,11 @@
 //! Kernels as text: MLIR, LLVM IR, assembly.
 
-use crate::plan::values;
 use codegen::{HostTarget, PtxTarget, Source, Stage};
-use graph::Graph;
+use graph::{Graph, ValueId, value_names};
 use lower::{Arg, Kernel, Target};
 use mlir::Session;
 use schedule::{Plan, Step};
+use std::collections::BTreeMap;
 
 /// A kernel with a line that says how it is launched.
 pub(crate) struct Described {
@@ -21,12 +21,12 @@ pub(crate) fn lowered(graph: &Graph, target: Target) -> Result<Vec<Described>, S
 }
 
 fn collect(graph: &Graph, plan: &Plan, target: Target, out: &mut Vec<Described>) -> Result<(), String> {
-    let (producers, constants) = (graph.producers(), graph.constants());
+    let (producers, constants, names) = (graph.producers(), graph.constants(), value_names(graph));
     for step in &plan.steps {
         match step {
             Step::Kernel(region) => {
                 let kernel = lower::lower(graph, region, &producers, &constants, target).map_err(|e| e.to_string())?;
-                out.push(Described { head: head(graph, &kernel), kernel });
+                out.push(Described { head: head(&names, &kernel), kernel });
             }
             Step::Control(idx, plans) => {
                 let mut regions = graph.nodes[*idx].regions.iter().zip(plans);
@@ -38,10 +38,10 @@ fn collect(graph: &Graph, plan: &Plan, target: Target, out: &mut Vec<Described>)
     Ok(())
 }
 
-fn head(graph: &Graph, kernel: &Kernel) -> String {
+fn head(names: &BTreeMap<ValueId, String>, kernel: &Kernel) -> String {
     let arg = |arg: &Arg| match &arg.packing {
-        Some(packing) => format!("{} packed in panels of {}", values(graph, &[arg.value]), packing.panel),
-        None => values(graph, &[arg.value]),
+        Some(packing) => format!("{} packed in panels of {}", names[&arg.value], packing.panel),
+        None => names[&arg.value].clone(),
     };
     let args: Vec<String> = kernel.args.iter().map(arg).collect();
     let dims: Vec<String> = kernel.dims.iter().map(ToString::to_string).collect();

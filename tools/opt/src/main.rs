@@ -6,7 +6,6 @@
 
 mod kernels;
 mod passes;
-mod plan;
 mod read;
 
 use clap::Parser;

@@ -1,6 +1,6 @@
 //! The passes by name.
 
-use crate::{Arguments, Failure, kernels, plan, verify};
+use crate::{Arguments, Failure, kernels, verify};
 use codegen::PtxTarget;
 use graph::{Form, Graph};
 use lower::Target;
@@ -93,7 +93,7 @@ pub(crate) fn run(pass: &Pass, graph: Graph, arguments: &Arguments) -> Result<Do
             let optimized = rewrite::optimize(graph, arguments.numerics, &Cost::host(2), &Budget::default());
             return checked(optimized.map_err(|e| fail(e.to_string()))?.0, Form::Optimized);
         }
-        Pass::Schedule => Ok(plan::to_text(&graph, &schedule::plan(&graph))),
+        Pass::Schedule => Ok(schedule::to_text(&graph, &schedule::plan(&graph), arguments.text())),
         Pass::LowerHost => kernels::lowered(&graph, host).map(|kernels| kernels::to_text(&kernels)),
         Pass::LowerGpu(target) => {
             kernels::lowered(&graph, gpu(target, arguments)).map(|kernels| kernels::to_text(&kernels))

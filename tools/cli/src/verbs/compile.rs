@@ -1,11 +1,12 @@
 //! `tenfold compile`: a model to an artifact, or to the printed form of a phase.
 
-use crate::args::{CompileArgs, distinct, parse_phase, parse_target};
+use crate::args::{CompileArgs, parse_phase, parse_target};
 use crate::data::{self, Tensors};
+use crate::forms::{self, start};
 use crate::{Failure, output, session};
 use artifact::{Manifest, Signature, SymbolRange};
 use clap::Args;
-use driver::{Compiled, Deadline, Frontend, Options, Phase, Report, Start, Target};
+use driver::{Compiled, Deadline, Frontend, Options, Phase, Printed, Report, Target};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,18 +16,20 @@ use tensor::DType;
 
 #[derive(Args, Debug)]
 pub(crate) struct Verb {
-    /// The model: an ONNX file, or with --from the printed graph that this phase takes
+    /// The model: an ONNX file, or with --from the printed form that this phase takes
     model: PathBuf,
-    /// The artifact to write; with --to the text, `-` for standard output
+    /// The artifact to write; with --to the text (and its large constants in the folder `constants` beside it), `-` for
+    /// standard output
     #[arg(short, long = "output", value_name = "OUT.tenfold")]
     output: PathBuf,
-    /// What to compile for: host, host:x86-64-v3, nvptx:sm_75 ... Several make one artifact for all of them
-    #[arg(long = "target", value_name = "TARGET", default_value = "host", value_parser = parse_target)]
+    /// What to compile for: host (if nothing is said), host:x86-64-v3, nvptx:sm_75 ... Several make one artifact for all
+    /// of them
+    #[arg(long = "target", value_name = "TARGET", value_parser = parse_target)]
     targets: Vec<Target>,
     /// An input that is a constant with the value in this file
     #[arg(long = "freeze", value_name = "NAME=FILE")]
     freeze: Vec<InputSpec>,
-    /// Start before this phase, from a printed graph
+    /// Start before this phase, from the text that the phase before it wrote
     #[arg(long, value_name = "PHASE", value_parser = parse_phase)]
     from: Option<Phase>,
     /// Stop after this phase, and write its printed form
@@ -47,14 +50,16 @@ pub(crate) struct Verb {
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
-    let mut options = Options { targets: distinct(&verb.targets), ..verb.compile.options() };
+    forms::check_flags(verb.from, &verb.compile, !verb.freeze.is_empty())?;
+    let targets = forms::targets(&verb.targets, verb.from);
+    let mut options = Options { targets, ..verb.compile.options() };
     options.deadline = verb.timeout.map(Deadline::after);
     options.observer = output::watch_compile();
     if let Some(to) = verb.to.filter(|to| *to != Phase::Pack) {
         options.freeze = frozen(verb, None)?;
-        let start = verb.from.map_or(Start::Model(&verb.model), |from| Start::Graph(&verb.model, from));
-        let text = driver::phase_text(start, to, graph::TextOptions::default(), &options)?;
-        return write_text(&verb.output, &text);
+        let text = graph::TextOptions { locs: true, ..Default::default() };
+        let printed = driver::phase_text(start(&verb.model, verb.from), to, text, &options)?;
+        return write_text(verb, &printed);
     }
     let compiled = compile(verb, options)?;
     let ranges = ranges_json(&compiled.artifact.manifest);
@@ -78,7 +83,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
 
 fn compile(verb: &Verb, mut options: Options) -> Result<Compiled, Failure> {
     let compiled = match verb.from.filter(|from| *from != Phase::Import) {
-        Some(from) => driver::compile_graph_file(&verb.model, from, &options)?,
+        Some(from) => driver::compile_text(&verb.model, from, &options)?,
         None => {
             let frontend = driver::load_model(&verb.model)?;
             options.freeze = frozen(verb, Some(&frontend))?;
@@ -105,12 +110,15 @@ fn frozen(verb: &Verb, frontend: Option<&Frontend>) -> Result<Tensors, Failure> 
     data::from_files(&signatures, &verb.freeze)
 }
 
-fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
-    if path == Path::new("-") {
-        output::line(text.trim_end());
+fn write_text(verb: &Verb, printed: &Printed) -> Result<(), Failure> {
+    if verb.output == Path::new("-") {
+        output::line(printed.text.trim_end());
         return Ok(());
     }
-    output::write_aside(path, text.as_bytes())
+    if !verb.compile.dump_elided {
+        printed.write_constants(verb.output.parent().unwrap_or(Path::new("")))?;
+    }
+    output::write_aside(&verb.output, printed.text.as_bytes())
 }
 
 fn millis(time: Duration) -> f64 {

@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod dump;
 pub(crate) mod explain;
+pub(crate) mod inspect;
 pub(crate) mod ops;
 pub(crate) mod run;
 pub(crate) mod test;
