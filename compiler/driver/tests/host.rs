@@ -100,7 +100,7 @@ fn symbolic_lengths_serve_any_size() {
     let (n, m) = (Dim::symbol("N"), Dim::symbol("M"));
     for (rows, columns) in [(1, 1), (3, 16), (2, 37)] {
         check_symbolic(
-            &[f32s(&[n.clone(), m.clone()]), f32s(&[m.clone()])],
+            &[f32s(&[n.clone(), m.clone()]), f32s(std::slice::from_ref(&m))],
             &[vec![rows, columns], vec![columns]],
             |b, x| b.binary(BinaryKind::Max, x[0], x[1]),
         );

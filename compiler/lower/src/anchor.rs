@@ -39,20 +39,14 @@ impl Cx<'_> {
     }
 }
 
+/// A loop's body: the indices of all loops and the carried values to the next carried values.
+type Body<'a> = dyn FnMut(&mut Writer, &[Val], &[Val]) -> Vec<Val> + 'a;
+/// One step of a reduction: the indices of the loops around, the innermost one, and the accumulator to the next accumulator.
+type Step<'a> = dyn FnMut(&mut Writer, &mut Scope, &[Val], Idx, Val) -> Val + 'a;
+
 /// Nested loops from 0 to each extent, carrying values through.
-pub(crate) fn nest(
-    w: &mut Writer,
-    extents: &[Val],
-    carried: &[Val],
-    body: &mut dyn FnMut(&mut Writer, &[Val], &[Val]) -> Vec<Val>,
-) -> Vec<Val> {
-    fn level(
-        w: &mut Writer,
-        extents: &[Val],
-        ivs: &mut Vec<Val>,
-        carried: &[Val],
-        body: &mut dyn FnMut(&mut Writer, &[Val], &[Val]) -> Vec<Val>,
-    ) -> Vec<Val> {
+pub(crate) fn nest(w: &mut Writer, extents: &[Val], carried: &[Val], body: &mut Body) -> Vec<Val> {
+    fn level(w: &mut Writer, extents: &[Val], ivs: &mut Vec<Val>, carried: &[Val], body: &mut Body) -> Vec<Val> {
         let Some((extent, rest)) = extents.split_first() else { return body(w, ivs, carried) };
         if w.known_int(*extent) == Some(1) {
             let zero = w.i64(0);
@@ -89,12 +83,7 @@ pub(crate) struct RowReduction<'a> {
 impl RowReduction<'_> {
     /// Runs `step` (scope, indices of the outer loops and of the inner one, accumulator) over all elements.
     /// Where the scope has a mask, lanes outside it must leave the accumulator as it is.
-    pub(crate) fn run(
-        &self,
-        w: &mut Writer,
-        scope: &Scope,
-        step: &mut dyn FnMut(&mut Writer, &mut Scope, &[Val], Idx, Val) -> Val,
-    ) -> Val {
+    pub(crate) fn run(&self, w: &mut Writer, scope: &Scope, step: &mut Step) -> Val {
         let ty = lanes_of(self.identity.ty.elem(), self.lanes);
         let known = w.known_int(self.inner);
         let unroll = if known.is_some_and(|n| n >= i64::from(self.lanes * UNROLL)) { UNROLL } else { 1 };
@@ -102,7 +91,7 @@ impl RowReduction<'_> {
         let sums = nest(w, self.outer, &vec![start; unroll as usize], &mut |w, ivs, sums| {
             self.row(w, scope, ivs, sums, known, step)
         });
-        let total = sums[1..].to_vec().into_iter().fold(sums[0], |a, b| combine(w, self.kind, a, b));
+        let total = sums[1..].iter().fold(sums[0], |a, b| combine(w, self.kind, a, *b));
         w.with_fastmath(FastMath::REASSOC, |w| w.reduce(self.kind, total))
     }
 
@@ -113,7 +102,7 @@ impl RowReduction<'_> {
         ivs: &[Val],
         sums: &[Val],
         known: Option<i64>,
-        step: &mut dyn FnMut(&mut Writer, &mut Scope, &[Val], Idx, Val) -> Val,
+        step: &mut Step,
     ) -> Vec<Val> {
         let lanes = i64::from(self.lanes);
         let width = w.i64(lanes * sums.len() as i64);

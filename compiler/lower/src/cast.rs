@@ -1,47 +1,43 @@
 //! Conversions of element types on registers.
 
-use crate::context::Cx;
 use crate::elementwise::narrow;
 use crate::types::compute;
-use graph::Node;
 use kernels::float_format::{FloatFormat, RoundMode, load_code, store_code};
 use kernels::text::{FloatCmp, IntCmp, Scalar, Ty, Val, Writer};
 use tensor::DType;
 
-impl Cx<'_> {
-    /// Elements of type `from` as type `to`; see `ops::Cast` for the meaning.
-    pub(crate) fn cast(&self, w: &mut Writer, node: &Node, x: Val, from: DType, to: DType, saturate: bool) -> Val {
-        if from == to {
-            return x;
-        }
-        if from.is_tiny_float() {
-            let wide = load_code(w, code(from), x);
-            return self.cast(w, node, wide, DType::F32, to, saturate);
-        }
-        if to.is_tiny_float() {
-            let single = self.cast(w, node, x, from, DType::F32, saturate);
-            return store_code(w, code(to), single, saturate, RoundMode::Nearest);
-        }
-        let elem = compute(to);
-        match (from.is_float(), to.is_float()) {
-            _ if to == DType::Bool => is_nonzero(w, x, from),
-            (true, true) => w.float_to_float(x, elem),
-            (true, false) => float_to_int(w, x, to),
-            (false, true) => int_to_float(w, x, from, elem),
-            (false, false) => {
-                let resized = w.int_to_int(x, elem, from.is_signed_int());
-                narrow(w, resized, to)
-            }
+/// Elements of type `from` as type `to`; see `ops::Cast` for the meaning.
+pub(crate) fn cast(w: &mut Writer, x: Val, from: DType, to: DType, saturate: bool) -> Val {
+    if from == to {
+        return x;
+    }
+    if from.is_tiny_float() {
+        let wide = load_code(w, code(from), x);
+        return cast(w, wide, DType::F32, to, saturate);
+    }
+    if to.is_tiny_float() {
+        let single = cast(w, x, from, DType::F32, saturate);
+        return store_code(w, code(to), single, saturate, RoundMode::Nearest);
+    }
+    let elem = compute(to);
+    match (from.is_float(), to.is_float()) {
+        _ if to == DType::Bool => is_nonzero(w, x, from),
+        (true, true) => w.float_to_float(x, elem),
+        (true, false) => float_to_int(w, x, to),
+        (false, true) => int_to_float(w, x, from, elem),
+        (false, false) => {
+            let resized = w.int_to_int(x, elem, from.is_signed_int());
+            narrow(w, resized, to)
         }
     }
+}
 
-    /// A number of type `i64` as an element type.
-    pub(crate) fn from_i64(&self, w: &mut Writer, x: Val, to: DType) -> Val {
-        match to {
-            DType::Bool => is_nonzero(w, x, DType::I64),
-            _ if to.is_float() && !to.is_tiny_float() => int_to_float(w, x, DType::I64, compute(to)),
-            _ => w.int_to_int(x, compute(to), true),
-        }
+/// A number of type `i64` as an element type.
+pub(crate) fn i64_as(w: &mut Writer, x: Val, to: DType) -> Val {
+    match to {
+        DType::Bool => is_nonzero(w, x, DType::I64),
+        _ if to.is_float() && !to.is_tiny_float() => int_to_float(w, x, DType::I64, compute(to)),
+        _ => w.int_to_int(x, compute(to), true),
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) enum Columns {
     /// By strides.
     Matrix,
     /// Places of a convolution's window.
-    Windows(Windows),
+    Windows(Box<Windows>),
 }
 
 /// A convolution over the last two axes.
@@ -241,7 +241,7 @@ impl Contraction {
         };
         let groups = Groups::of(out, &[0, 1, 2]);
         let roles = vec![Role::Batch(0), Role::Row(Some(1)), Role::Column];
-        let columns = if pointwise { Columns::Matrix } else { Columns::Windows(windows) };
+        let columns = if pointwise { Columns::Matrix } else { Columns::Windows(Box::new(windows)) };
         Some(Contraction::tiled(cx, groups, roles, batch, [m, places, k], a, b, columns))
     }
 

@@ -1,5 +1,6 @@
 //! Elementwise operators on registers.
 
+use crate::cast::cast;
 use crate::context::Cx;
 use crate::types::compute;
 use graph::Node;
@@ -21,7 +22,7 @@ impl Cx<'_> {
             }
             Op::Compare(op) => compare(w, op.kind, dtype, operands[0], operands[1]),
             Op::Select(_) => w.select(operands[0], operands[1], operands[2]),
-            Op::Cast(op) => self.cast(w, node, operands[0], dtype, op.to, op.saturate),
+            Op::Cast(op) => cast(w, operands[0], dtype, op.to, op.saturate),
             Op::Bitcast(op) => {
                 let raw = w.bitcast(operands[0], compute(op.to));
                 narrow(w, raw, op.to)

@@ -9,7 +9,7 @@ use crate::gpu::Gpu;
 use crate::map::Map;
 use crate::rows::Rows;
 use crate::scatter::Scatter;
-use graph::{Graph, ValueId};
+use graph::{Graph, Node, ValueId};
 use kernels::text::{Access, Function, Param, Scalar, Ty, Val, Writer};
 use ops::Op;
 use schedule::Region;
@@ -190,35 +190,35 @@ pub fn lower(
 }
 
 fn choose<'a>(cx: &mut Cx<'a>, target: Target) -> Box<dyn Recipe + 'a> {
-    if let Target::Gpu(gpu) = target {
-        if let Some(recipe) = crate::gpu::choose(cx, gpu) {
-            return recipe;
-        }
+    let template = match target {
+        Target::Gpu(gpu) => crate::gpu::choose(cx, gpu),
+        Target::Host { .. } => host_template(cx),
+    };
+    if let Some(recipe) = template {
+        return recipe;
     }
-    if let Some(node) = cx.anchor() {
-        match &node.op {
-            Op::Cumulative(op) => return Box::new(CumulativeRow::new(cx, node, op)),
-            Op::ScatterElements(_) | Op::ScatterNd(_) => return Box::new(Scatter::new(node)),
-            Op::Dot(_) | Op::Conv(_) => {
-                if let (Target::Host { .. }, Some(recipe)) = (target, Contraction::choose(cx, node)) {
-                    cx.groups = Some(recipe.groups.clone());
-                    return Box::new(recipe);
-                }
-                if let (Target::Host { .. }, Op::Conv(op)) = (target, &node.op) {
-                    if let Some(recipe) = Depthwise::choose(cx, node, op) {
-                        return Box::new(recipe);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    if let (Target::Host { .. }, Some(recipe)) = (target, Rows::choose(cx)) {
-        return Box::new(recipe);
+    match cx.anchor() {
+        Some(node @ Node { op: Op::Cumulative(op), .. }) => return Box::new(CumulativeRow::new(cx, node, op)),
+        Some(node @ Node { op: Op::ScatterElements(_) | Op::ScatterNd(_), .. }) => return Box::new(Scatter::new(node)),
+        _ => {}
     }
     let map = Map::new(cx, target);
     cx.groups = map.groups.clone();
     Box::new(map)
+}
+
+/// The first of the host's templates that takes the region.
+fn host_template<'a>(cx: &mut Cx<'a>) -> Option<Box<dyn Recipe + 'a>> {
+    if let Some(recipe) = Rows::choose(cx) {
+        return Some(Box::new(recipe));
+    }
+    let node = cx.anchor()?;
+    if let Some(recipe) = Contraction::choose(cx, node) {
+        cx.groups = Some(recipe.groups.clone());
+        return Some(Box::new(recipe));
+    }
+    let Op::Conv(op) = &node.op else { return None };
+    Some(Box::new(Depthwise::choose(cx, node, op)?))
 }
 
 fn arguments(cx: &Cx, recipe: &dyn Recipe) -> Vec<Arg> {

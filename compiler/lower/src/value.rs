@@ -1,5 +1,6 @@
 //! The expression of a region: the elements of a value at an index.
 
+use crate::cast::i64_as;
 use crate::context::{Cx, Kept, Scope};
 use crate::index::Idx;
 use crate::types::{compute, lanes_of};
@@ -59,7 +60,7 @@ impl Cx<'_> {
             Op::Pad(op) => self.pad(w, s, node, op, idx),
             Op::Iota(op) => {
                 let count = idx[op.axis].val(w, s.lanes);
-                self.from_i64(w, count, op.dtype)
+                i64_as(w, count, op.dtype)
             }
             Op::Gather(op) => {
                 let rank = self.ty(node.inputs[1]).rank();

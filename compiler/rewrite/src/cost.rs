@@ -48,7 +48,9 @@ pub(crate) fn role(op: &Op) -> Role {
         Op::Constant(_) | Op::Dims(_) | Op::Bind(_) => Role::Free,
         Op::Reshape(_) | Op::Broadcast(_) | Op::Slice(_) => Role::View,
         Op::Transpose(_) | Op::Pad(_) | Op::Concat(_) => Role::Move,
-        Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::Cast(_) | Op::Bitcast(_) | Op::Iota(_) => Role::Fused,
+        Op::Unary(_) | Op::Binary(_) | Op::Compare(_) | Op::Select(_) | Op::Cast(_) | Op::Bitcast(_) | Op::Iota(_) => {
+            Role::Fused
+        }
         _ => Role::Anchor,
     }
 }

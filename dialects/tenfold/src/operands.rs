@@ -23,8 +23,8 @@ pub(crate) fn signature(family: &str) -> Option<Signature> {
     use Values::{Fixed, Open};
     let operands = match family {
         "constant" | "dims" | "iota" | "random" => Fixed(&[]),
-        "bind" | "unary" | "cast" | "bitcast" | "reshape" | "transpose" | "broadcast" | "slice" | "reduce" | "arg-reduce"
-        | "cumulative" | "pool" | "pool-arg-max" | "topk" | "nonzero" | "unique" => Fixed(&["x"]),
+        "bind" | "unary" | "cast" | "bitcast" | "reshape" | "transpose" | "broadcast" | "slice" | "reduce"
+        | "arg-reduce" | "cumulative" | "pool" | "pool-arg-max" | "topk" | "nonzero" | "unique" => Fixed(&["x"]),
         "binary" | "compare" => Fixed(&["a", "b"]),
         "dot" => Fixed(&["x", "y"]),
         "conv" => Fixed(&["x", "w"]),

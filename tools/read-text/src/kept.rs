@@ -75,12 +75,7 @@ fn key(model: &Path, targets: &[Target]) -> Result<String> {
 }
 
 fn compile(model: &Path, targets: Vec<Target>, dumps: &Path) -> Result<Compiled> {
-    let mut options = Options {
-        targets,
-        dump_dir: Some(dumps.into()),
-        dump_constants: false,
-        ..Options::default()
-    };
+    let mut options = Options { targets, dump_dir: Some(dumps.into()), dump_constants: false, ..Options::default() };
     // One picture at a time; the width stays a symbol, so one compile serves all lines.
     let frontend = driver::load_model(model)?;
     if let Some(Some([ModelDim::Named(name), ..])) = frontend.inputs().first().map(|input| input.shape.as_deref()) {
