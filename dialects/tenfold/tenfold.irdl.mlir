@@ -359,6 +359,14 @@ irdl.dialect @tenfold {
     %attr_saturate = irdl.base "#builtin.integer"
     irdl.attributes { "to" = %attr_to, "saturate" = %attr_saturate }
   }
+  irdl.operation @bitcast {
+    %in_x = irdl.base "!builtin.tensor"
+    irdl.operands(x: %in_x)
+    %out_result = irdl.base "!builtin.tensor"
+    irdl.results(result: %out_result)
+    %attr_to = irdl.base "#builtin.type"
+    irdl.attributes { "to" = %attr_to }
+  }
   irdl.operation @reshape {
     %in_x = irdl.base "!builtin.tensor"
     irdl.operands(x: %in_x)
