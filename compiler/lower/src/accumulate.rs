@@ -93,8 +93,7 @@ impl Contraction {
     }
 
     fn accumulate_function(&self, w: &mut Writer, name: &str, shape: Shape) {
-        let attrs = "llvm.linkage = #llvm.linkage<internal>, passthrough = [\"noinline\"]";
-        w.function(Function { attrs, ..Function::host(name, &PARAMS) }, |w, p| {
+        w.function(Function::outlined(name, &PARAMS), |w, p| {
             // Numbers that are known make for shorter code than parameters.
             let steps = self.steps();
             let [k, row_stride, row_step, panel_step] =

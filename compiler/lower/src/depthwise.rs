@@ -81,11 +81,11 @@ impl Depthwise {
     }
 
     fn groups(&self) -> Dim {
-        self.output[0].ceil_div_by(self.stencil.rows)
+        self.output[0].clone().ceil_div(self.stencil.rows.into())
     }
 
     fn row_blocks(&self) -> Dim {
-        self.groups().ceil_div_by(self.groups_per_task)
+        self.groups().ceil_div(self.groups_per_task.into())
     }
 
     /// Input rows of a task.
@@ -327,16 +327,4 @@ fn groups_per_task(stencil: &Stencil, height: &Dim) -> i64 {
     let groups = height.as_const().map_or(i64::MAX, |h| (h + stencil.rows - 1) / stencil.rows).max(1);
     let fits = |groups: i64| stencil.input_rows(groups * stencil.rows) * row_bytes <= INPUT_BYTES;
     (1..=groups.min(32)).rev().find(|groups| fits(*groups)).unwrap_or(1)
-}
-
-/// Division by a known number.
-pub(crate) trait CeilDiv {
-    /// The quotient, rounded up.
-    fn ceil_div_by(&self, by: i64) -> Dim;
-}
-
-impl CeilDiv for Dim {
-    fn ceil_div_by(&self, by: i64) -> Dim {
-        self.clone().ceil_div(by.into())
-    }
 }

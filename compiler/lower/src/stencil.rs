@@ -75,8 +75,7 @@ impl Stencil {
 
     /// Writes the function.
     pub(crate) fn function(&self, w: &mut Writer) {
-        let attrs = "llvm.linkage = #llvm.linkage<internal>, passthrough = [\"noinline\"]";
-        w.function(Function { attrs, ..Function::host(NAME, &PARAMS) }, |w, p| {
+        w.function(Function::outlined(NAME, &PARAMS), |w, p| {
             let numbers = self.numbers();
             let [columns, row_pitch, phase_pitch, out_pitch] =
                 [0, 1, 2, 3].map(|at| numbers[at].as_const().map_or(p[at + 3], |value| w.i64(value)));

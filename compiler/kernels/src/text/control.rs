@@ -58,6 +58,12 @@ impl<'a> Function<'a> {
         Function { kind: FunctionKind::Func, name, params, results: &[], attrs: "" }
     }
 
+    /// A `func.func` that only its module calls. It is never inlined, so registers are assigned in it alone.
+    pub fn outlined(name: &'a str, params: &'a [Param<'a>]) -> Function<'a> {
+        let attrs = "llvm.linkage = #llvm.linkage<internal>, passthrough = [\"noinline\"]";
+        Function { attrs, ..Function::host(name, params) }
+    }
+
     /// A GPU kernel.
     pub fn kernel(name: &'a str, params: &'a [Param<'a>]) -> Function<'a> {
         Function { kind: FunctionKind::Kernel, ..Function::host(name, params) }
