@@ -88,6 +88,12 @@ pub(crate) trait Driver: Send + Sync {
     unsafe fn launch_graph(&self, stream: Handle, graph: Handle) -> Result<(), Failure>;
     /// Frees a record.
     unsafe fn destroy_graph(&self, graph: Handle);
+    /// Makes an event that keeps time, and puts it behind what the stream has been given.
+    unsafe fn record_event(&self, stream: Handle) -> Result<Handle, Failure>;
+    /// Milliseconds between two events that have passed.
+    unsafe fn elapsed(&self, from: Handle, to: Handle) -> Result<f32, Failure>;
+    /// Frees an event.
+    unsafe fn destroy_event(&self, event: Handle);
 }
 
 /// The extents of a launch.

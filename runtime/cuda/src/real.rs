@@ -252,4 +252,28 @@ impl Driver for RealDriver {
         // SAFETY: promised by the caller.
         let _ = self.bind().and_then(|()| unsafe { result::graph::exec_destroy(graph.0 as sys::CUgraphExec) });
     }
+
+    unsafe fn record_event(&self, handle: Handle) -> Result<Handle, Failure> {
+        self.bind()?;
+        let event = result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT)?;
+        // SAFETY: promised by the caller; the event was just made.
+        let recorded = unsafe { result::event::record(event, stream(handle)) };
+        if let Err(error) = recorded {
+            // SAFETY: nobody else knows the event.
+            let _ = unsafe { result::event::destroy(event) };
+            return Err(error.into());
+        }
+        Ok(Handle(event as usize))
+    }
+
+    unsafe fn elapsed(&self, from: Handle, to: Handle) -> Result<f32, Failure> {
+        self.bind()?;
+        // SAFETY: promised by the caller.
+        Ok(unsafe { result::event::elapsed(from.0 as sys::CUevent, to.0 as sys::CUevent) }?)
+    }
+
+    unsafe fn destroy_event(&self, event: Handle) {
+        // SAFETY: promised by the caller.
+        let _ = self.bind().and_then(|()| unsafe { result::event::destroy(event.0 as sys::CUevent) });
+    }
 }

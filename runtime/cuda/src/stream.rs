@@ -2,8 +2,9 @@
 
 use crate::driver::{Failure, Handle, Shape};
 use crate::module::Loaded;
-use runtime::{Address, DeviceError, GraphId, Stream, Work};
+use runtime::{Address, DeviceError, GraphId, Mark, Stream, Work};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Kernels access so many bytes at once.
 const ALIGN: u64 = 16;
@@ -13,6 +14,8 @@ pub(crate) struct CudaStream {
     shared: Arc<Loaded>,
     stream: Handle,
     graphs: Vec<Handle>,
+    /// Events by the numbers of their marks; `None` after their use.
+    events: Vec<Option<Handle>>,
     capturing: bool,
     params: Vec<u64>,
 }
@@ -20,6 +23,10 @@ pub(crate) struct CudaStream {
 impl Drop for CudaStream {
     fn drop(&mut self) {
         self.forget_captures();
+        self.events.drain(..).flatten().for_each(|event| {
+            // SAFETY: the event is alive and not used again.
+            unsafe { self.shared.driver.destroy_event(event) }
+        });
         // SAFETY: the stream is alive until here.
         unsafe { self.shared.driver.destroy_stream(self.stream) }
     }
@@ -29,7 +36,7 @@ impl CudaStream {
     /// A new stream.
     pub(crate) fn new(shared: Arc<Loaded>) -> Result<Self, DeviceError> {
         let stream = shared.driver.create_stream().map_err(|e| e.explain(&shared.device, "creating a stream"))?;
-        Ok(CudaStream { shared, stream, graphs: vec![], capturing: false, params: vec![] })
+        Ok(CudaStream { shared, stream, graphs: vec![], events: vec![], capturing: false, params: vec![] })
     }
 
     fn explain(&self, doing: &str) -> impl Fn(Failure) -> DeviceError {
@@ -152,6 +159,31 @@ impl Stream for CudaStream {
             // SAFETY: the graph is alive and not used again; the driver keeps what still runs.
             unsafe { self.shared.driver.destroy_graph(graph) }
         }
+    }
+
+    fn mark(&mut self) -> Result<Option<Mark>, DeviceError> {
+        // SAFETY: the stream is alive.
+        let event =
+            unsafe { self.shared.driver.record_event(self.stream) }.map_err(self.explain("recording an event"))?;
+        self.events.push(Some(event));
+        Ok(Some(Mark(self.events.len() - 1)))
+    }
+
+    fn between(&mut self, from: Mark, to: Mark) -> Result<Duration, DeviceError> {
+        let taken = [from, to].map(|mark| self.events.get_mut(mark.0).and_then(Option::take));
+        let missing = || DeviceError::Failed { device: self.shared.device.clone(), why: "a mark that is gone".into() };
+        let [Some(from), Some(to)] = taken else { return Err(missing()) };
+        // SAFETY: both events are alive.
+        let time = unsafe { self.shared.driver.elapsed(from, to) };
+        for event in [from, to] {
+            // SAFETY: the events were taken out of the list, so this is their last use.
+            unsafe { self.shared.driver.destroy_event(event) }
+        }
+        if self.events.iter().all(Option::is_none) {
+            self.events.clear();
+        }
+        let milliseconds = time.map_err(self.explain("reading a time"))?;
+        Ok(Duration::try_from_secs_f64(f64::from(milliseconds) / 1e3).unwrap_or_default())
     }
 }
 

@@ -108,6 +108,17 @@ impl Driver for Fake {
     unsafe fn destroy_graph(&self, _: Handle) {
         self.log("destroy graph".into());
     }
+    unsafe fn record_event(&self, _: Handle) -> Result<Handle, Failure> {
+        Ok(Handle(self.next("event".into())))
+    }
+    unsafe fn elapsed(&self, from: Handle, to: Handle) -> Result<f32, Failure> {
+        assert!(from < to, "the first event was recorded first");
+        self.log("elapsed".into());
+        Ok(0.25)
+    }
+    unsafe fn destroy_event(&self, _: Handle) {
+        self.log("destroy event".into());
+    }
 }
 
 /// `y = kernel(x, w; N - 5)` with `N` tasks, and the shape of `x`.
@@ -199,6 +210,42 @@ fn a_straight_program_is_captured_once() {
         assert!(end.iter().any(|c| c == call), "{call} is missing in {end:?}");
     }
     assert_eq!(end.iter().filter(|call| *call == "free").count(), 2);
+}
+
+#[test]
+fn times_are_the_devices_and_without_copies() {
+    let fake = Arc::new(Fake::default());
+    let engine = Engine::from_artifact(artifact(false), &device(&fake, 80)).unwrap();
+    engine.run(&input(10)).unwrap();
+    fake.take();
+    let times = engine.measure(&input(10), 3, 1024).unwrap();
+    assert_eq!(times, [std::time::Duration::from_micros(250); 3]);
+    let calls = fake.take();
+    let (start, runs) = calls.split_at(1);
+    assert_eq!(start, ["alloc 1024"]);
+    let one_run = [
+        ["upload 40", "copy 512", "event"].as_slice(),
+        &["graph 9", "event", "wait", "elapsed", "destroy event", "destroy event"],
+        &["wait", "download 40", "download 8"],
+    ];
+    let one_run = one_run.concat();
+    let two_to_warm_up = 2;
+    assert_eq!(runs[..one_run.len()], one_run);
+    assert_eq!(runs.len(), one_run.len() * (two_to_warm_up + 3) + 1);
+    assert_eq!(runs.last().unwrap(), "free");
+}
+
+#[test]
+fn steps_are_timed_by_the_device() {
+    let fake = Arc::new(Fake::default());
+    let engine = Engine::from_artifact(artifact(true), &device(&fake, 80)).unwrap();
+    let (_, profile) = engine.profile(&input(10)).unwrap();
+    let kernel = profile.steps.iter().find(|step| step.name == "k").unwrap();
+    assert_eq!(kernel.time, std::time::Duration::from_micros(250));
+    drop(engine);
+    let calls = fake.take();
+    let count = |name: &str| calls.iter().filter(|call| *call == name).count();
+    assert_eq!(count("event"), count("destroy event"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::DeviceError;
 use artifact::{Artifact, KernelId, WeightId};
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A place in a device's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,6 +115,10 @@ pub struct Work<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GraphId(pub usize);
 
+/// A moment on a device's own clock, owned by its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark(pub usize);
+
 /// Does things on a device in order.
 ///
 /// # Safety
@@ -154,4 +159,14 @@ pub trait Stream: Send {
 
     /// Drops every record.
     fn forget_captures(&mut self) {}
+
+    /// Notes the moment when everything before is done; `None` of a device without a clock of its own.
+    fn mark(&mut self) -> Result<Option<Mark>, DeviceError> {
+        Ok(None)
+    }
+
+    /// The time from one mark to a later one, both of which have passed. The marks end with that.
+    fn between(&mut self, from: Mark, to: Mark) -> Result<Duration, DeviceError> {
+        Err(DeviceError::Failed { device: "device".into(), why: format!("there are no marks {} and {}", from.0, to.0) })
+    }
 }

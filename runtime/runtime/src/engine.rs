@@ -6,13 +6,17 @@ use crate::limits::mebibytes;
 use crate::memory::{RunMemory, host_bytes};
 use crate::plan::Plan;
 use crate::prepared::Prepared;
-use crate::profile::{Profile, Recorder};
+use crate::profile::{Profile, Recorder, Runs, Watch};
 use crate::{Error, Limits, inputs};
 use artifact::{Artifact, Signature};
 use bytes::Bytes;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tensor::Tensor;
+
+/// The first runs of a measurement load code and record graphs.
+const WARM_UP: usize = 2;
 
 /// Plans are kept for this many shapes of inputs.
 const PLANS: usize = 8;
@@ -144,7 +148,7 @@ impl Engine {
 
     /// Runs the model on inputs in order.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
-        self.execute(inputs, None).map(|(outputs, _)| outputs)
+        self.execute(inputs, Look::Away).map(|(outputs, _)| outputs)
     }
 
     /// Runs the model on inputs by name; the outputs come with their names.
@@ -176,7 +180,7 @@ impl Engine {
     pub fn profile(&self, inputs: &[Tensor]) -> Result<(Vec<Tensor>, Profile), Error> {
         let mut recorder = Recorder::default();
         let start = std::time::Instant::now();
-        let (outputs, memory) = self.execute(inputs, Some(&mut recorder))?;
+        let (outputs, memory) = self.execute(inputs, Look::Steps(&mut recorder))?;
         let profile = Profile {
             total: start.elapsed(),
             steps: recorder.finish(self.prepared.program()),
@@ -187,7 +191,21 @@ impl Engine {
         Ok((outputs, profile))
     }
 
-    fn execute(&self, inputs: &[Tensor], recorder: Option<&mut Recorder>) -> Result<(Vec<Tensor>, Used), Error> {
+    /// Times so many runs on the device alone, in order, after two to warm up: inputs are there before, outputs are fetched
+    /// after. By the device's own clock if it has one.
+    ///
+    /// Before each run `evict` bytes are copied on the device, so that its caches are cold if that is twice what they hold or
+    /// more; 0 leaves them warm.
+    pub fn measure(&self, inputs: &[Tensor], runs: usize, evict: usize) -> Result<Vec<Duration>, Error> {
+        let eviction = (evict > 0).then(|| self.module.alloc(evict)).transpose()?;
+        let mut measured = Runs { eviction, times: vec![] };
+        for _ in 0..WARM_UP + runs {
+            self.execute(inputs, Look::Whole(&mut measured))?;
+        }
+        Ok(measured.times.split_off(WARM_UP))
+    }
+
+    fn execute(&self, inputs: &[Tensor], look: Look<'_>) -> Result<(Vec<Tensor>, Used), Error> {
         let clock = self.limits.clock();
         let plan = self.plan(inputs::bind(&self.prepared, inputs)?);
         self.check_planned(&plan)?;
@@ -195,14 +213,26 @@ impl Engine {
         let mut context = self.context(plan.arena_bytes)?;
         let arena = context.arena.as_ref().map_or(Address::new(0), Memory::address);
         let memory = RunMemory::new(&self.prepared, &plan, &*self.module, arena, inputs, self.limits)?;
+        let (recorder, runs) = match look {
+            Look::Away => (None, None),
+            Look::Steps(recorder) => (Some(recorder), None),
+            Look::Whole(runs) => (None, Some(runs)),
+        };
         let mut run = Run::new(memory, &mut *context.stream, clock, recorder);
         run.check_inputs(inputs)?;
         if !self.module.is_host_memory() {
             self.upload_inputs(&mut run, inputs)?;
         }
-        match self.prepared.is_straight && plan.is_fixed && run.recorder.is_none() {
-            true => replay_or_record(&mut run, &plan, &mut context.graphs)?,
-            false => run.program()?,
+        let recorded = self.prepared.is_straight && plan.is_fixed && run.recorder.is_none();
+        let graphs = recorded.then_some(&mut context.graphs);
+        match runs {
+            None => do_work(&mut run, &plan, graphs)?,
+            Some(runs) => {
+                runs.evict(run.stream)?;
+                let watch = Watch::start(run.stream)?;
+                do_work(&mut run, &plan, graphs)?;
+                runs.times.push(watch.stop(run.stream)?);
+            }
         }
         run.check_rest()?;
         let outputs = self.collect(&mut run)?;
@@ -302,6 +332,23 @@ fn weight_bytes(artifact: &Artifact) -> usize {
 struct Used {
     arena: usize,
     late: usize,
+}
+
+/// What to watch during a run.
+enum Look<'a> {
+    Away,
+    /// Every step. Nothing is recorded then.
+    Steps(&'a mut Recorder),
+    /// The run as a whole, as it is done without looking.
+    Whole(&'a mut Runs),
+}
+
+/// Runs the program, through records if there may be some.
+fn do_work(run: &mut Run<'_>, plan: &Plan, graphs: Option<&mut Vec<(u64, GraphId)>>) -> Result<(), Error> {
+    match graphs {
+        Some(graphs) => replay_or_record(run, plan, graphs),
+        None => run.program(),
+    }
 }
 
 /// Runs straight-line work: by a record of an earlier run, or while recording if the device can.

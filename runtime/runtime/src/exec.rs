@@ -3,7 +3,7 @@
 use crate::device::{Address, Stream, Work};
 use crate::limits::Clock;
 use crate::memory::{Located, RunMemory, host_bytes};
-use crate::profile::Recorder;
+use crate::profile::{Recorder, Watch};
 use crate::{DeviceError, Error, host_ops};
 use artifact::{BlockId, Condition, DimId, HostOp, Launch, Program, Step, SymbolId, ViewId};
 use bytes::Bytes;
@@ -53,14 +53,13 @@ impl<'a> Run<'a> {
         self.clock.check()?;
         let step = &self.memory.prepared.program().blocks[block.idx()][at];
         let leaf = matches!(step, Step::Launch(_) | Step::Dims { .. } | Step::Copy { .. } | Step::Host { .. });
-        let start = (leaf && self.recorder.is_some()).then(std::time::Instant::now);
+        let watch = (leaf && self.recorder.is_some()).then(|| Watch::start(self.stream)).transpose()?;
         self.step(step).map_err(|error| match error {
             Error::Program(why) => Error::Program(format!("block {}, step {at}: {why}", block.0)),
             other => other,
         })?;
-        if let (Some(start), Some(recorder)) = (start, self.recorder.as_deref_mut()) {
-            self.stream.synchronize()?;
-            recorder.add(block, at, start.elapsed(), &self.memory);
+        if let (Some(watch), Some(recorder)) = (watch, self.recorder.as_deref_mut()) {
+            recorder.add(block, at, watch.stop(self.stream)?, &self.memory);
         }
         Ok(())
     }

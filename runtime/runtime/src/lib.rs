@@ -30,7 +30,7 @@ mod repeat;
 #[cfg(test)]
 mod tests;
 
-pub use device::{Address, Device, GraphId, Memory, Module, Stream, Work};
+pub use device::{Address, Device, GraphId, Mark, Memory, Module, Stream, Work};
 pub use engine::Engine;
 pub use error::{DeviceError, Error};
 pub use host::Host;

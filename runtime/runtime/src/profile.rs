@@ -1,9 +1,11 @@
 //! Times of a run, step by step.
 
+use crate::DeviceError;
+use crate::device::{Mark, Memory, Stream};
 use crate::memory::RunMemory;
 use artifact::{BlockId, Program, Step};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What one run cost.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +37,51 @@ pub struct StepProfile {
     pub flops: i64,
     /// Bytes that all calls had to read and write.
     pub bytes: i64,
+}
+
+/// Times work on a stream: by the device's clock if it has one, else by ours.
+pub(crate) struct Watch {
+    mark: Option<Mark>,
+    start: Instant,
+}
+
+impl Watch {
+    /// Starts when everything before is done.
+    pub(crate) fn start(stream: &mut dyn Stream) -> Result<Watch, DeviceError> {
+        let mark = stream.mark()?;
+        if mark.is_none() {
+            stream.synchronize()?;
+        }
+        Ok(Watch { mark, start: Instant::now() })
+    }
+
+    /// Waits until everything is done.
+    pub(crate) fn stop(self, stream: &mut dyn Stream) -> Result<Duration, DeviceError> {
+        let end = stream.mark()?;
+        stream.synchronize()?;
+        match (self.mark, end) {
+            (Some(start), Some(end)) => stream.between(start, end),
+            _ => Ok(self.start.elapsed()),
+        }
+    }
+}
+
+/// Collects the times of whole runs.
+pub(crate) struct Runs {
+    /// Copied from one half to the other before each run, so that the caches hold nothing of the last one.
+    pub(crate) eviction: Option<Memory>,
+    pub(crate) times: Vec<Duration>,
+}
+
+impl Runs {
+    /// Empties the caches.
+    pub(crate) fn evict(&self, stream: &mut dyn Stream) -> Result<(), DeviceError> {
+        let Some(memory) = &self.eviction else { return Ok(()) };
+        let half = memory.bytes() / 2;
+        let from = memory.address();
+        // SAFETY: both halves lie in the memory, which lives as long as `self`; the run is waited for before that ends.
+        unsafe { stream.copy(from, from.offset(half), half) }
+    }
 }
 
 /// Collects times while a run goes on.
