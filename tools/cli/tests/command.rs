@@ -98,7 +98,9 @@ fn benchmarks_for_machines() {
     let answer = json(&success(folder.path(), &["bench", "m.onnx", "--runs", "3", "--duration", "0", "--json"]));
     for key in ["median", "p10", "p90"] {
         assert!(answer["latency_ms"][key].as_f64().unwrap() > 0.0, "{answer}");
+        assert!(answer["device_ms"][key].as_f64().unwrap() > 0.0, "{answer}");
     }
+    assert_eq!(answer["device_ms"]["runs"], 3);
     assert!(answer["compile_ms"].as_f64().unwrap() > 0.0);
     assert!(answer["kernels"].as_array().unwrap().iter().all(|kernel| kernel["nodes"].is_array()));
 }

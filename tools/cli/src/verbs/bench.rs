@@ -10,9 +10,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
+use tenfold_run::limits::parse_size;
 
 /// The fewest runs that a median is taken of.
 const FEWEST: usize = 3;
+
+/// The most runs that are timed on the device alone, if nobody asks for more.
+const MOST: usize = 50;
 
 /// Rows of the table for people.
 const ROWS: usize = 20;
@@ -27,9 +31,25 @@ pub(crate) struct Verb {
     /// Measure for so many seconds, if --runs is not given
     #[arg(long, value_name = "SECONDS", default_value = "1")]
     duration: f64,
+    /// Copy so much on the device before each run of the device time, such as 256MiB: twice its caches or more makes them cold
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    cold: Option<usize>,
     /// Print for a machine
     #[arg(long)]
     json: bool,
+}
+
+/// What was measured.
+struct Measured {
+    /// From tensors on the host to tensors on the host, milliseconds, sorted.
+    latency: Vec<f64>,
+    /// On the device alone, milliseconds, sorted.
+    device: Vec<f64>,
+    /// Of this process, megabytes.
+    peak: Option<f64>,
+    profile: Profile,
+    /// The profile's steps by kernel, the slowest first.
+    kernels: Vec<StepProfile>,
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
@@ -40,15 +60,20 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     args.inputs.random_inputs.get_or_insert(0);
     let session = session::prepare(&args)?;
     let spinner = output::spinner("measuring");
-    let times = measure(&session, verb.runs.map(NonZeroUsize::get), duration)?;
+    let latency = measure(&session, verb.runs.map(NonZeroUsize::get), duration)?;
+    let runs = verb.runs.map_or(latency.len().min(MOST), NonZeroUsize::get);
+    let times = session.engine.measure(&session.inputs, runs, verb.cold.unwrap_or(0))?;
+    let mut device: Vec<f64> = times.iter().map(|time| time.as_secs_f64() * 1e3).collect();
+    device.sort_by(f64::total_cmp);
     let peak = peak_memory_mb();
     let (_, profile) = session.engine.profile(&session.inputs)?;
     spinner.finish_and_clear();
     let kernels = kernels(&profile);
+    let measured = Measured { latency, device, peak, profile, kernels };
     if verb.json {
-        output::line(to_json(&session, &times, peak, &profile, &kernels));
+        output::line(to_json(&session, &measured));
     } else {
-        print(&session, &times, peak, &profile, &kernels);
+        print(&session, &measured);
     }
     Ok(())
 }
@@ -109,8 +134,16 @@ fn kernels(profile: &Profile) -> Vec<StepProfile> {
     kernels
 }
 
-fn to_json(session: &Session, times: &[f64], peak: Option<f64>, profile: &Profile, kernels: &[StepProfile]) -> Value {
-    let median = percentile(times, 0.5);
+/// Median and spread of sorted times.
+fn spread(times: &[f64]) -> Value {
+    json!({
+        "median": percentile(times, 0.5), "p10": percentile(times, 0.1), "p90": percentile(times, 0.9), "runs": times.len()
+    })
+}
+
+fn to_json(session: &Session, measured: &Measured) -> Value {
+    let Measured { latency, device, peak, profile, kernels } = measured;
+    let median = percentile(latency, 0.5);
     let total: f64 = kernels.iter().map(|kernel| kernel.time.as_secs_f64()).sum();
     let kernel = |kernel: &StepProfile| {
         let seconds = kernel.time.as_secs_f64();
@@ -126,7 +159,8 @@ fn to_json(session: &Session, times: &[f64], peak: Option<f64>, profile: &Profil
         "model": session.engine.artifact().manifest.model,
         "device": session.engine.device(),
         "target": session.engine.target(),
-        "latency_ms": {"median": median, "p10": percentile(times, 0.1), "p90": percentile(times, 0.9), "runs": times.len()},
+        "latency_ms": spread(latency),
+        "device_ms": spread(device),
         "throughput_per_s": 1e3 / median,
         "compile_ms": session.report.as_ref().map(|_| session.compile.as_secs_f64() * 1e3),
         "compile": session.report.as_ref().map(report_json),
@@ -139,11 +173,14 @@ fn to_json(session: &Session, times: &[f64], peak: Option<f64>, profile: &Profil
     })
 }
 
-fn print(session: &Session, times: &[f64], peak: Option<f64>, profile: &Profile, kernels: &[StepProfile]) {
-    let median = percentile(times, 0.5);
-    let (p10, p90) = (percentile(times, 0.1), percentile(times, 0.9));
+fn print(session: &Session, measured: &Measured) {
+    let Measured { latency, device, peak, profile, kernels } = measured;
+    let median = percentile(latency, 0.5);
     output::line(format!("device       {}", session.engine.device()));
-    output::line(format!("latency      median {median:.3} ms, p10 {p10:.3}, p90 {p90:.3} ({} runs)", times.len()));
+    for (what, times) in [("latency    ", latency), ("device time", device)] {
+        let [median, p10, p90] = [0.5, 0.1, 0.9].map(|part| percentile(times, part));
+        output::line(format!("{what}  median {median:.4} ms, p10 {p10:.4}, p90 {p90:.4} ({} runs)", times.len()));
+    }
     output::line(format!("throughput   {:.1} runs/s", 1e3 / median));
     if let Some(report) = &session.report {
         let phases = report
@@ -161,7 +198,7 @@ fn print(session: &Session, times: &[f64], peak: Option<f64>, profile: &Profile,
         mb(profile.arena_bytes),
         mb(profile.weight_bytes)
     ));
-    let table = Profile { steps: kernels.to_vec(), ..profile.clone() };
+    let table = Profile { steps: kernels.clone(), ..profile.clone() };
     output::line(tenfold_run::outputs::profile_table(&table, ROWS).trim_end());
 }
 
