@@ -69,7 +69,7 @@ def cargo_test(*which):
 
 def scripts(_options):
     """The unit tests of our own scripts."""
-    env = dict(os.environ, PYTHONPATH=f"{ROOT}/tools/x:{ROOT}/tools/models", PYTHONDONTWRITEBYTECODE="1")
+    env = dict(os.environ, PYTHONPATH=f"{ROOT}/tools/x:{ROOT}/tools/models:{ROOT}/tools/gpu", PYTHONDONTWRITEBYTECODE="1")
     done = captured([VENV / "bin" / "python", "-m", "unittest", "discover", "-s", "tools/x/tests"], env=env)
     total = counts(r"Ran (\d+) test", done.stdout)
     failed = counts(r"(?:failures|errors)=(\d+)", done.stdout)
@@ -149,20 +149,29 @@ def onnx(options):
 
 
 def sim(options):
-    """ONNX's own cases and the small models with their GPU kernels, on the PTX simulator with all checks. All of them: no subset."""
+    """ONNX's own cases, the small models and the kernels of gpu-check on the PTX simulator with all checks. No subset."""
     write_onnx_suite()
     totals, notes = [0, 0, 0], []
     for kind in sorted(path.name for path in ONNX_SUITE.iterdir() if path.is_dir()):
         passed, failed, still_open, lines = onnx_kind(kind, options["bless"], "sim")
         totals = [a + b for a, b in zip(totals, (passed, failed, still_open))]
         notes += lines
-    folders = sorted(p.parent for p in SMALL_MODELS.glob("*/model.onnx"))
-    cases = tenfold_test(folders, TARGET / "models-sim.json", 600, "sim")
+    kernels = TARGET / "gpu-cases"
+    python("tools/gpu/cases.py", kernels)
+    for what, root in (("models", SMALL_MODELS), ("kernels", kernels)):
+        passed, failed, lines = sim_all(what, sorted(p.parent for p in root.glob("*/model.onnx")))
+        totals[0], totals[1] = totals[0] + passed, totals[1] + failed
+        notes += lines
+    return *totals, notes
+
+
+def sim_all(what, folders):
+    """Cases that must all pass on the simulator: (passed, failed, notes)."""
+    cases = tenfold_test(folders, TARGET / f"{what}-sim.json", 600, "sim")
     bad = [case for case in cases if not is_pass(case)]
-    missing = len(folders) - len(cases)
-    notes += [f"{case['name']}: {case.get('reason', '')}" for case in bad]
-    notes.append(f"small models: {len(cases) - len(bad)} of {len(folders)} pass")
-    return totals[0] + len(cases) - len(bad), totals[1] + len(bad) + missing, totals[2], notes
+    notes = [f"{case['name']}: {case.get('reason', '')}" for case in bad]
+    n_passed = len(cases) - len(bad)
+    return n_passed, len(folders) - n_passed, [*notes, f"small {what}: {n_passed} of {len(folders)} pass"]
 
 
 def write_onnx_suite():

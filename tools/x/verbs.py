@@ -55,6 +55,22 @@ def verb_bench(arguments):
     python("tools/models/bench.py", *arguments)
 
 
+def verb_gpu_bundle(_arguments):
+    """pack what gpu-check needs: target/gpu-check.tar.xz, for a machine with a GPU and no tools"""
+    setup()
+    cargo("build", "--release", "--quiet", "-p", "cli")
+    import gpu
+
+    gpu.bundle()
+
+
+def verb_gpu_check(arguments):
+    """check and time every kernel on this machine's NVIDIA GPU: gpu-check [BUNDLE] [--only STEP] [--minutes N]"""
+    import gpu
+
+    return gpu.check(arguments)
+
+
 def verb_lint(_arguments):
     """formatting and clippy, warnings are errors"""
     setup()
@@ -69,7 +85,7 @@ def verb_docs(arguments):
 
 
 VERBS = {
-    name.removeprefix("verb_"): function
+    name.removeprefix("verb_").replace("_", "-"): function
     for name, function in list(globals().items())
     if name.startswith("verb_")
 }
@@ -79,7 +95,7 @@ def usage():
     """The list of verbs, from their own descriptions."""
     print("usage: ./x VERB [ARGUMENT]...\n")
     for name, function in VERBS.items():
-        print(f"  {name:<8}{function.__doc__}")
+        print(f"  {name:<11}{function.__doc__}")
 
 
 def main(arguments):

@@ -1,4 +1,7 @@
 //! Activation functions, from arithmetic.
+//!
+//! Each is one operator to whoever wrote the model, so a result of 16 bits is rounded once, not after every operation that the
+//! function is made of.
 
 use super::kit::*;
 
@@ -8,23 +11,37 @@ pub(crate) const ROWS: &[Row] = &[
     Row::onnx("LeakyRelu", 1, leaky_relu),
     Row::onnx("PRelu", 1, prelu),
     Row::onnx("ThresholdedRelu", 1, thresholded_relu),
-    Row::onnx("Elu", 1, elu),
-    Row::onnx("Selu", 1, selu),
-    Row::onnx("Celu", 12, celu),
-    Row::onnx("Gelu", 20, gelu),
-    Row::onnx("HardSigmoid", 1, hard_sigmoid),
-    Row::onnx("HardSwish", 14, hard_swish),
-    Row::onnx("Softplus", 1, softplus_row),
-    Row::onnx("Softsign", 1, softsign),
-    Row::onnx("Mish", 18, mish),
-    Row::onnx("Swish", 24, swish),
-    Row::onnx("SwiGLU", 28, swiglu),
+    Row::onnx("Elu", 1, |cx, inputs| rounded_once(cx, inputs, elu)),
+    Row::onnx("Selu", 1, |cx, inputs| rounded_once(cx, inputs, selu)),
+    Row::onnx("Celu", 12, |cx, inputs| rounded_once(cx, inputs, celu)),
+    Row::onnx("Gelu", 20, |cx, inputs| rounded_once(cx, inputs, gelu)),
+    Row::onnx("HardSigmoid", 1, |cx, inputs| rounded_once(cx, inputs, hard_sigmoid)),
+    Row::onnx("HardSwish", 14, |cx, inputs| rounded_once(cx, inputs, hard_swish)),
+    Row::onnx("Softplus", 1, |cx, inputs| rounded_once(cx, inputs, softplus_row)),
+    Row::onnx("Softsign", 1, |cx, inputs| rounded_once(cx, inputs, softsign)),
+    Row::onnx("Mish", 18, |cx, inputs| rounded_once(cx, inputs, mish)),
+    Row::onnx("Swish", 24, |cx, inputs| rounded_once(cx, inputs, swish)),
+    Row::onnx("SwiGLU", 28, |cx, inputs| rounded_once(cx, inputs, swiglu)),
     Row::onnx("Shrink", 9, shrink),
-    Row::microsoft("Gelu", gelu_exact_row),
-    Row::microsoft("FastGelu", fast_gelu),
-    Row::microsoft("BiasGelu", bias_gelu),
-    Row::microsoft("QuickGelu", quick_gelu),
+    Row::microsoft("Gelu", |cx, inputs| rounded_once(cx, inputs, gelu_exact_row)),
+    Row::microsoft("FastGelu", |cx, inputs| rounded_once(cx, inputs, fast_gelu)),
+    Row::microsoft("BiasGelu", |cx, inputs| rounded_once(cx, inputs, bias_gelu)),
+    Row::microsoft("QuickGelu", |cx, inputs| rounded_once(cx, inputs, quick_gelu)),
 ];
+
+/// Computes a function of operands of one type, of 16-bit floats in `f32`.
+fn rounded_once(cx: &mut Cx, inputs: Inputs, function: OpFn) -> OpResult {
+    let dtype = cx.b.dtype(cx.input(inputs, 0)?);
+    if wide(dtype) == dtype {
+        return function(cx, inputs);
+    }
+    let mut widened = inputs.to_vec();
+    for operand in widened.iter_mut().flatten() {
+        *operand = cx.b.cast(*operand, wide(dtype))?;
+    }
+    let results = function(cx, &widened)?;
+    results.into_iter().map(|result| Ok(cx.b.cast(result, dtype)?)).collect()
+}
 
 fn relu(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let x = cx.input(inputs, 0)?;

@@ -1,6 +1,6 @@
 //! Small steps that many decompositions share: numbers like an operand, parts of an axis, means, dimensions as data.
 
-pub(super) use crate::cx::{Cx, Inputs, OpResult};
+pub(super) use crate::cx::{Cx, Inputs, OpFn, OpResult};
 pub(super) use crate::error::{ImportError, bad, unsupported};
 pub(super) use crate::registry::Row;
 pub(super) use graph::{Builder, ValueId};

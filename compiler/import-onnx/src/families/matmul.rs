@@ -86,7 +86,7 @@ fn batched(b: &mut Builder, x: ValueId, y: ValueId, out: DType) -> One {
     Ok(b.transpose(product, perm)?)
 }
 
-/// `alpha * a' * b' + beta * c`.
+/// `alpha * a' * b' + beta * c`, rounded once.
 fn gemm(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (x, y) = (cx.input(inputs, 0)?, cx.input(inputs, 1)?);
     let contract_x = usize::from(!cx.attr_bool("transA", false)?);
@@ -97,14 +97,15 @@ fn gemm(cx: &mut Cx, inputs: Inputs) -> OpResult {
     if b.rank(x) != 2 || b.rank(y) != 2 {
         return bad("Gemm takes matrices");
     }
-    let out = b.dtype(x);
-    let product = dot(b, (x, &[], &[contract_x]), (y, &[], &[contract_y]), out)?;
-    let product = mul_num(b, product, alpha)?;
-    let Some(c) = bias.filter(|_| beta != 0.0) else {
-        return Ok(vec![product]);
-    };
-    let c = mul_num(b, c, beta)?;
-    Ok(vec![b.add(product, c)?])
+    let dtype = b.dtype(x);
+    let product = dot(b, (x, &[], &[contract_x]), (y, &[], &[contract_y]), wide(dtype))?;
+    let mut result = mul_num(b, product, alpha)?;
+    if let Some(c) = bias.filter(|_| beta != 0.0) {
+        let c = b.cast(c, wide(dtype))?;
+        let c = mul_num(b, c, beta)?;
+        result = b.add(result, c)?;
+    }
+    Ok(vec![b.cast(result, dtype)?])
 }
 
 /// An integer operand as `i32` less its zero point; unchanged if there is none.

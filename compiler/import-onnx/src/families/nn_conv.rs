@@ -51,12 +51,25 @@ pub(super) fn add_bias(b: &mut Builder, y: ValueId, bias: Option<ValueId>) -> On
     Ok(b.add(y, bias)?)
 }
 
+/// The type of sums to which a bias is still added, so that the operator's result is rounded once.
+fn before_bias(b: &Builder, x: ValueId, bias: Option<ValueId>) -> DType {
+    if bias.is_some() { wide(b.dtype(x)) } else { b.dtype(x) }
+}
+
+/// `y + bias` in the type of `y`, rounded to that of `x`.
+fn finish(b: &mut Builder, x: ValueId, y: ValueId, bias: Option<ValueId>) -> OpResult {
+    let dtype = b.dtype(y);
+    let bias = bias.map(|bias| b.cast(bias, dtype)).transpose()?;
+    let y = add_bias(b, y, bias)?;
+    let out = b.dtype(x);
+    Ok(vec![b.cast(y, out)?])
+}
+
 fn conv(cx: &mut Cx, inputs: Inputs) -> OpResult {
     let (x, w) = (cx.input(inputs, 0)?, cx.input(inputs, 1)?);
     let bias = cx.opt(inputs, 2);
-    let out = cx.b.dtype(x);
-    let y = convolved(cx, x, w, out)?;
-    Ok(vec![add_bias(cx.b, y, bias)?])
+    let y = convolved(cx, x, w, before_bias(cx.b, x, bias))?;
+    finish(cx.b, x, y, bias)
 }
 
 /// A zero point of filters: `[m]` along the first axis of the weights.
@@ -113,8 +126,10 @@ fn conv_transpose(cx: &mut Cx, inputs: Inputs) -> OpResult {
     }
     let bias = cx.opt(inputs, 2);
     let spread = Spread::read(cx, x, w)?;
-    let y = if spread.tiles() { spread.as_product(cx.b, x, w)? } else { spread.as_convolution(cx.b, x, w)? };
-    Ok(vec![add_bias(cx.b, y, bias)?])
+    let out = before_bias(cx.b, x, bias);
+    let y =
+        if spread.tiles() { spread.as_product(cx.b, x, w, out)? } else { spread.as_convolution(cx.b, x, w, out)? };
+    finish(cx.b, x, y, bias)
 }
 
 /// The attributes of a transposed convolution.
@@ -197,9 +212,9 @@ impl Spread {
     }
 
     /// A matrix product for each window position, whose results are put side by side.
-    fn as_product(&self, b: &mut Builder, x: ValueId, w: ValueId) -> One {
+    fn as_product(&self, b: &mut Builder, x: ValueId, w: ValueId, out: DType) -> One {
         let n = self.kernel.len();
-        let (xs, ws, out) = (b.shape(x).to_vec(), b.shape(w).to_vec(), b.dtype(x));
+        let (xs, ws) = (b.shape(x).to_vec(), b.shape(w).to_vec());
         let (groups, channels) = (Dim::from(self.groups), ws[1].clone());
         let split = [&[xs[0].clone(), groups.clone(), xs[1].clone().floor_div(groups.clone())], &xs[2..]].concat();
         let x = b.reshape(x, split)?;
@@ -215,10 +230,9 @@ impl Spread {
     }
 
     /// A convolution of the input spread by the strides, with flipped filters.
-    fn as_convolution(&self, b: &mut Builder, x: ValueId, w: ValueId) -> One {
+    fn as_convolution(&self, b: &mut Builder, x: ValueId, w: ValueId, out: DType) -> One {
         let n = self.kernel.len();
         let ws = b.shape(w).to_vec();
-        let out = b.dtype(x);
         let groups = Dim::from(self.groups);
         let per_group = ws[0].clone().floor_div(groups.clone());
         let split = [&[groups.clone(), per_group.clone()], &ws[1..]].concat();
