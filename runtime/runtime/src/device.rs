@@ -77,6 +77,11 @@ pub trait Module: Send + Sync {
         false
     }
 
+    /// How many times the scratch memory of a launch is there at once: once for each thread of a host.
+    fn scratch_copies(&self) -> usize {
+        0
+    }
+
     /// What the device has to tell about the runs so far, as lines for people; most have nothing.
     fn report(&self) -> Vec<String> {
         vec![]

@@ -246,10 +246,12 @@ impl Engine {
     fn check_planned(&self, plan: &Plan) -> Result<(), Error> {
         let weights = weight_bytes(self.artifact());
         let outputs = plan.output_bytes(&self.prepared);
-        let total = weights.saturating_add(plan.arena_bytes).saturating_add(outputs);
+        let scratch = plan.scratch_bytes(&self.prepared).saturating_mul(self.module.scratch_copies());
+        let parts = [weights, plan.arena_bytes, outputs, scratch];
+        let total = parts.into_iter().fold(0, usize::saturating_add);
         self.limits.check_memory(total, || {
-            let [weights, arena, outputs] = [weights, plan.arena_bytes, outputs].map(mebibytes);
-            format!("weights {weights}, arena {arena}, outputs {outputs}")
+            let [weights, arena, outputs, scratch] = parts.map(mebibytes);
+            format!("weights {weights}, arena {arena}, outputs {outputs}, scratch {scratch}")
         })
     }
 

@@ -107,7 +107,7 @@ impl<'a> Run<'a> {
         for dim in &launch.dims {
             self.dims.push(self.memory.value(*dim)?);
         }
-        let scratch = self.memory.size(launch.scratch)?;
+        let scratch = self.memory.scratch(launch.scratch)?;
         let cost = self.memory.value(launch.cost)?;
         let (args, buffers, dims) = (&self.args[..], &self.buffers[..], &self.dims[..]);
         let work = Work { kernel: launch.kernel, args, buffers, dims, tasks, scratch, cost };

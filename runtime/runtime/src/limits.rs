@@ -4,13 +4,12 @@ use crate::Error;
 use std::time::{Duration, Instant};
 
 /// What a run may use. The default is no limit.
-///
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Most bytes of the weights, and of the arena, outputs, and buffers that a run holds at once. What is planned is
-    /// refused before anything is allocated, what depends on data when it is needed. Inputs do not count (but for their
-    /// copies in the arena of a device with memory of its own), nor do code, the scratch memory of kernels, and
-    /// temporaries of host operators. Runs at the same time each have this limit.
+    /// Most bytes of the weights, and of the arena, outputs, buffers and the host threads' scratch memory that a run holds
+    /// at once. What is planned is refused before anything is allocated, what depends on data when it is needed. Inputs
+    /// do not count (but for their copies in the arena of a device with memory of its own), nor do code and temporaries
+    /// of host operators. Runs at the same time each have this limit.
     pub memory: Option<usize>,
     /// Most time of one run. It is looked at before each step of the program: a kernel is not interrupted, and a device
     /// that works on its own may still have kernels to finish.

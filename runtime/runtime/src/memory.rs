@@ -46,6 +46,8 @@ pub(crate) struct RunMemory<'a> {
     limits: Limits,
     late_bytes: usize,
     late_peak: usize,
+    /// Scratch memory of all threads together, so far.
+    scratch_bytes: usize,
     /// Copies of inputs that were not aligned for their elements.
     _copies: Vec<AlignedBytes>,
 }
@@ -62,8 +64,10 @@ impl<'a> RunMemory<'a> {
     ) -> Result<Self, Error> {
         let symbols = plan.symbols.clone();
         let slots = std::iter::repeat_with(Slot::default).take(plan.buffers.len()).collect();
+        let scratch_bytes = plan.scratch_bytes(prepared).saturating_mul(module.scratch_copies());
+        let (late_bytes, late_peak, _copies) = (0, 0, vec![]);
         let mut memory =
-            RunMemory { prepared, plan, module, symbols, slots, limits, late_bytes: 0, late_peak: 0, _copies: vec![] };
+            RunMemory { prepared, plan, module, symbols, slots, limits, late_bytes, late_peak, scratch_bytes, _copies };
         for (idx, buffer) in prepared.program().buffers.iter().enumerate() {
             let (base, bytes) = match (plan.buffers[idx], buffer.place) {
                 (PlannedBuffer::Arena { offset, bytes }, _) => (arena.offset(offset), bytes),
@@ -118,15 +122,32 @@ impl<'a> RunMemory<'a> {
     pub(crate) fn reserve(&mut self, bytes: usize) -> Result<(), Error> {
         let bytes = bytes.checked_next_multiple_of(ALIGN).unwrap_or(usize::MAX);
         let late = self.late_bytes.saturating_add(bytes);
-        if self.limits.memory.is_some() {
-            let weights: usize = self.prepared.artifact().weights.iter().map(|weight| weight.data.len()).sum();
-            let planned = weights.saturating_add(self.plan.arena_bytes);
-            self.limits
-                .check_memory(planned.saturating_add(late), || "the sizes of some buffers depend on data".into())?;
-        }
+        self.check_late(late, self.scratch_bytes)?;
         self.late_bytes = late;
         self.late_peak = self.late_peak.max(late);
         Ok(())
+    }
+
+    /// Whether the limit allows so much memory beside what was planned, and so much scratch memory.
+    fn check_late(&self, late: usize, scratch: usize) -> Result<(), Error> {
+        if self.limits.memory.is_none() {
+            return Ok(());
+        }
+        let weights: usize = self.prepared.artifact().weights.iter().map(|weight| weight.data.len()).sum();
+        let parts = [weights, self.plan.arena_bytes, scratch, late];
+        let total = parts.into_iter().fold(0, usize::saturating_add);
+        self.limits.check_memory(total, || "some sizes depend on data".into())
+    }
+
+    /// The bytes of scratch memory that each thread needs for a launch; all of them count, and stay.
+    pub(crate) fn scratch(&mut self, dim: DimId) -> Result<usize, Error> {
+        let bytes = self.size(dim)?;
+        let all = bytes.saturating_mul(self.module.scratch_copies());
+        if all > self.scratch_bytes {
+            self.check_late(self.late_bytes, all)?;
+            self.scratch_bytes = all;
+        }
+        Ok(bytes)
     }
 
     /// Counts memory that was freed.
@@ -156,9 +177,9 @@ impl<'a> RunMemory<'a> {
         }
     }
 
-    /// Most bytes that were allocated at once outside of the arena.
+    /// Most bytes that were allocated at once outside of the arena, scratch memory included.
     pub(crate) fn late_peak(&self) -> usize {
-        self.late_peak
+        self.late_peak.saturating_add(self.scratch_bytes)
     }
 
     /// The value of an expression now.

@@ -3,7 +3,7 @@
 use crate::aligned::ALIGN;
 use crate::arena::{self, Lifetime};
 use crate::prepared::Prepared;
-use artifact::{DimId, Place, ViewId};
+use artifact::{DimId, Place, Step, ViewId};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A plan for one assignment of the inputs' symbols.
@@ -73,6 +73,16 @@ impl Plan {
             _ => 0,
         });
         sizes.fold(0, usize::saturating_add)
+    }
+
+    /// Bytes of the largest scratch memory that a launch asks for, as far as that is known.
+    pub(crate) fn scratch_bytes(&self, prepared: &Prepared) -> usize {
+        let steps = prepared.program().blocks.iter().flatten();
+        let sizes = steps.filter_map(|step| match step {
+            Step::Launch(launch) => self.values[launch.scratch.idx()].and_then(|bytes| usize::try_from(bytes).ok()),
+            _ => None,
+        });
+        sizes.max().unwrap_or(0)
     }
 
     /// A view, if everything about it is known and possible. Impossible ones occur in branches that are not taken; whoever

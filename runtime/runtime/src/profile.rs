@@ -16,7 +16,7 @@ pub struct Profile {
     pub total: Duration,
     /// Bytes of the planned arena.
     pub arena_bytes: usize,
-    /// Most bytes in use at once: the arena, buffers whose size steps decided, and (on the host) outputs.
+    /// Most bytes in use at once: the arena, buffers whose size steps decided, and (on the host) outputs and scratch memory.
     pub peak_bytes: usize,
     /// Bytes of all weights.
     pub weight_bytes: usize,

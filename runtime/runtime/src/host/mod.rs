@@ -70,6 +70,10 @@ impl Module for HostModule {
         Address::new(self.weights[id.idx()].as_ptr() as u64)
     }
 
+    fn scratch_copies(&self) -> usize {
+        self.pool.threads()
+    }
+
     fn alloc(&self, bytes: usize) -> Result<Memory, DeviceError> {
         let block = AlignedBytes::new(bytes).ok_or(DeviceError::OutOfMemory { device: NAME.into(), bytes })?;
         Ok(Memory::new(Address::new(block.as_ptr() as u64), bytes, Box::new(block)))
@@ -107,6 +111,8 @@ impl Stream for HostStream {
 
     unsafe fn launch(&mut self, work: Work<'_>) -> Result<(), DeviceError> {
         let kernel = self.code.kernel(work.kernel);
+        // A pool's thread cannot say that there is no memory; this one takes part, and can.
+        grow_scratch(work.scratch)?;
         let (args, dims) = (Shared(work.args.as_ptr().cast::<*mut u8>()), Shared(work.dims.as_ptr()));
         self.pool.run(work.tasks, work.cost, &|begin, end| {
             let (args, dims) = (&args, &dims);
@@ -132,25 +138,31 @@ struct Shared<T>(*const T);
 // SAFETY: the pool's threads only read what it points to, and only while the launch that owns it waits for them.
 unsafe impl<T> Sync for Shared<T> {}
 
+thread_local! {
+    /// Scratch memory of this thread, with its size.
+    static SCRATCH: RefCell<Option<(usize, AlignedBytes)>> = const { RefCell::new(None) };
+}
+
+/// Makes sure that the current thread has so much scratch memory.
+fn grow_scratch(bytes: usize) -> Result<(), DeviceError> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        if scratch.as_ref().map_or(0, |(len, _)| *len) < bytes {
+            *scratch = None;
+            let block = AlignedBytes::new(bytes).ok_or(DeviceError::OutOfMemory { device: NAME.into(), bytes })?;
+            *scratch = Some((bytes, block));
+        }
+        Ok(())
+    })
+}
+
 /// Calls a function with scratch memory that belongs to the current thread.
 fn with_scratch(bytes: usize, f: impl FnOnce(*mut u8)) {
-    thread_local! {
-        static SCRATCH: RefCell<Option<(usize, AlignedBytes)>> = const { RefCell::new(None) };
+    if grow_scratch(bytes).is_err() {
+        std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>());
     }
-    if bytes == 0 {
+    SCRATCH.with_borrow_mut(|scratch| match scratch {
+        Some((_, block)) => f(block.as_ptr()),
         // Not null, in case a kernel computes with it.
-        return f(crate::aligned::ALIGN as *mut u8);
-    }
-    SCRATCH.with_borrow_mut(|scratch| {
-        if scratch.as_ref().is_none_or(|(len, _)| *len < bytes) {
-            *scratch = None;
-            match AlignedBytes::new(bytes) {
-                Some(block) => *scratch = Some((bytes, block)),
-                None => std::alloc::handle_alloc_error(std::alloc::Layout::new::<u8>()),
-            }
-        }
-        if let Some((_, block)) = scratch {
-            f(block.as_ptr());
-        }
+        None => f(crate::aligned::ALIGN as *mut u8),
     });
 }

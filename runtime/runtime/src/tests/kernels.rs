@@ -69,6 +69,38 @@ fn chain(cost: i64, import: &str) -> Artifact {
     artifact(b.finish(), &any_host(), kernels(import), vec![Bytes::from_static(&CODE)], vec![])
 }
 
+/// `y = x + N` by a kernel that asks for so much scratch memory.
+fn with_scratch(bytes: Dim) -> Artifact {
+    let mut b = ProgramBuilder::new();
+    let [x, y] = [Place::Input(0), Place::Output(0)].map(|place| b.tensor(place, DType::F32, &[n()]));
+    b.input("x", x);
+    b.output("y", y);
+    let Step::Launch(step) = launch(&mut b, SHIFT, &[x, y], &[n()], 1) else { unreachable!("a launch") };
+    let scratch = b.dim(&bytes);
+    b.push(Step::Launch(Launch { scratch, ..step }));
+    artifact(b.finish(), &any_host(), kernels("memcpy"), vec![Bytes::from_static(&CODE)], vec![])
+}
+
+#[test]
+fn scratch_memory_of_every_thread_counts() {
+    let limits = |bytes| crate::Limits { memory: Some(bytes), time: None };
+    let engine = |bytes| {
+        let artifact = Arc::new(with_scratch(n() * 1024.into()));
+        Engine::from_artifact_with(artifact, &host(3), limits(bytes)).unwrap()
+    };
+    let needed = 64 + 3 * 4096;
+    assert_eq!(engine(needed).run(&[floats(&[1.0; 4])]).unwrap()[0], floats(&[5.0; 4]));
+    let error = engine(needed - 1).run(&[floats(&[1.0; 4])]).unwrap_err().to_string();
+    assert!(error.contains("scratch 12.0 KiB), 1 bytes more than"), "{error}");
+}
+
+#[test]
+fn scratch_memory_that_no_machine_has_is_an_error() {
+    let engine = Engine::from_artifact(Arc::new(with_scratch((i64::MAX / 2).into())), &host(2)).unwrap();
+    let error = engine.run(&[floats(&[1.0; 4])]).unwrap_err().to_string();
+    assert!(error.contains("memory"), "{error}");
+}
+
 fn expected(x: &Tensor) -> Vec<f32> {
     let n = x.len() as f32;
     x.values::<f32>().iter().map(|v| (v + v + n) + v).collect()
@@ -109,7 +141,8 @@ fn the_arena_is_planned_and_profiled() {
     let x = floats(&[1.0; 1000]);
     let (_, profile) = engine.profile(&[x]).unwrap();
     assert_eq!(profile.arena_bytes, 2 * 4032, "three intermediates, two alive at once");
-    assert_eq!(profile.peak_bytes, profile.arena_bytes + 4032);
+    let (output, scratch) = (4032, 64);
+    assert_eq!(profile.peak_bytes, profile.arena_bytes + output + scratch);
     let names: Vec<&str> = profile.steps.iter().map(|step| step.name.as_str()).collect();
     assert_eq!(names, ["add", "shift", "add", "copy"]);
     assert_eq!((profile.steps[1].flops, profile.steps[1].bytes, profile.steps[1].calls), (1000, 12000, 1));

@@ -46,7 +46,7 @@ fn weight() -> Vec<Weight> {
 fn planned_memory_is_refused_before_the_run() {
     let x = floats(&[1.0; 16]);
     let engine = limited(through_a_buffer(), weight(), memory(256)).unwrap();
-    let parts = "the run needs 384 bytes of memory (weights 128 bytes, arena 128 bytes, outputs 128 bytes), 128 bytes \
+    let parts = "the run needs 384 bytes of memory (weights 128 bytes, arena 128 bytes, outputs 128 bytes, scratch 0 bytes), 128 bytes \
                  more than the limit of 256 bytes";
     passes_limit(engine.run(&[floats(&[1.0; 17])]), parts);
     assert_eq!(run(&engine, std::slice::from_ref(&x))[0], x, "another run of the engine fits exactly");
@@ -85,7 +85,7 @@ fn buffers_that_data_sizes_count_when_they_are_needed() {
     let engine = limited(build(), vec![], memory(256)).unwrap();
     let ones = |n: usize| floats(&[&vec![1.0; n][..], &vec![0.0; 100 - n]].concat());
     assert_eq!(engine.run(&[ones(32)]).unwrap()[0].shape(), [1, 32]);
-    passes_limit(engine.run(&[ones(33)]), "some buffers depend on data");
+    passes_limit(engine.run(&[ones(33)]), "some sizes depend on data");
     assert!(limited(build(), vec![], Limits::default()).unwrap().run(&[ones(100)]).is_ok());
 }
 
