@@ -29,7 +29,7 @@ pub use compile::{Compiled, Frontend, compile, compile_imported, import_model, l
 pub use error::Error;
 pub use inspect::{ModelDim, ModelInput, llvm_version};
 pub use options::{Options, Phase};
-pub use phases::{Start, compile_text, phase_text};
+pub use phases::{Start, compile_text, phase_graph, phase_text};
 pub use printed::Printed;
 pub use report::{Report, Timing};
 pub use targets::Target;

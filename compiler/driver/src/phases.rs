@@ -5,7 +5,7 @@ use crate::compile::{advance, assemble_all, compile_module, dump_module, emit_er
 use crate::printed::{self, Module, Printed};
 use crate::ranges::Facts;
 use crate::{Compiled, Error, Options, Phase, Report, Target, import_model, kernel_text, load_model};
-use graph::TextOptions;
+use graph::{Graph, TextOptions};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -54,6 +54,21 @@ pub fn phase_text(start: Start<'_>, to: Phase, text: TextOptions, options: &Opti
             Ok(Printed::whole(artifact.to_string()))
         }
     }
+}
+
+/// The graph that the phase `to` makes, for other printed forms than ours.
+///
+/// # Errors
+/// See [`Error`]; [`Error::Order`] also where `to` makes no graph.
+pub fn phase_graph(start: Start<'_>, to: Phase, options: &Options) -> Result<Graph, Error> {
+    check_order(start, to)?;
+    if to > Phase::Optimize {
+        let reason = "a graph comes of import, canonicalize and optimize";
+        return Err(Error::Order { from: start.phase().name(), to: to.name(), reason });
+    }
+    let mut module = read(start, options)?;
+    advance(&mut module, start.phase(), to, options, &mut Report::default())?;
+    Ok(module.graph)
 }
 
 /// Refuses what makes no sense, with the way out.

@@ -1,6 +1,6 @@
 //! Attributes and types of the graph as MLIR's.
 
-use crate::literal::{dense, float};
+use crate::literal::{MAX_ELEMENTS, dense, float};
 use ops::Attr;
 use tensor::{DType, TensorType};
 
@@ -24,7 +24,7 @@ pub(crate) fn attribute(attr: &Attr) -> String {
         Attr::Dim(v) => quoted(&v.to_string()),
         Attr::Dims(v) => strings(v.iter().map(ToString::to_string).collect()),
         Attr::DType(v) => element(*v).into(),
-        Attr::Tensor(v) => format!("{} : {}", dense(&v.0), tensor(&v.0.ty())),
+        Attr::Tensor(v) => format!("{} : {}", dense(&v.0, MAX_ELEMENTS), tensor(&v.0.ty())),
     }
 }
 

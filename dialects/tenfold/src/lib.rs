@@ -13,6 +13,7 @@
 
 mod attribute;
 mod definition;
+pub mod linalg;
 mod literal;
 mod location;
 mod operands;
@@ -22,6 +23,7 @@ mod schema;
 mod tests;
 
 pub use definition::definition;
+pub use linalg::to_linalg;
 pub use print::to_mlir;
 
 use mlir::{MlirError, Session};

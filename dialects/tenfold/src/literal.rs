@@ -3,10 +3,10 @@
 use tensor::{DType, Scalar, Tensor};
 
 /// Constants of more elements than this are elided, as MLIR's own printer does on demand.
-const MAX_ELEMENTS: usize = 64;
+pub(crate) const MAX_ELEMENTS: usize = 64;
 
-/// A constant without its type: `dense<[1, 2]>`.
-pub(crate) fn dense(tensor: &Tensor) -> String {
+/// A constant without its type: `dense<[1, 2]>`. One of more elements than `max` is elided.
+pub(crate) fn dense(tensor: &Tensor, max: usize) -> String {
     if tensor.is_empty() {
         return "dense<>".into();
     }
@@ -15,8 +15,12 @@ pub(crate) fn dense(tensor: &Tensor) -> String {
     if tensor.bytes().chunks_exact(size).all(|bytes| bytes == first) {
         return format!("dense<{}>", number(tensor.dtype(), first));
     }
-    if tensor.len() > MAX_ELEMENTS {
+    if tensor.len() > max {
         return "dense_resource<__elided__>".into();
+    }
+    if tensor.len() > MAX_ELEMENTS && tensor.dtype() != DType::Bool {
+        let digits: String = tensor.bytes().iter().map(|byte| format!("{byte:02X}")).collect();
+        return format!("dense<\"0x{digits}\">");
     }
     let mut elements = tensor.bytes().chunks_exact(size).map(|bytes| number(tensor.dtype(), bytes));
     format!("dense<{}>", nested(tensor.shape(), &mut elements))

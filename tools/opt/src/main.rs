@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     /// A printed graph, `-` for one on standard input, or a model (*.onnx).
     file: PathBuf,
     /// Passes, in order: canonicalize, optimize, verify=FORM, and as the last one schedule, lower-host, lower-gpu,
-    /// codegen-host, ptx=sm_90a or dialect.
+    /// codegen-host, ptx=sm_90a, dialect or linalg.
     #[arg(long = "pass", value_name = "PASS")]
     passes: Vec<Pass>,
     /// A dimension of a model.

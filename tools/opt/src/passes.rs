@@ -20,6 +20,7 @@ pub(crate) enum Pass {
     CodegenHost,
     Ptx(PtxTarget),
     Dialect,
+    Linalg,
 }
 
 /// What a pass makes.
@@ -49,6 +50,7 @@ impl FromStr for Pass {
             ("lower-gpu", _) => target().map(Pass::LowerGpu),
             ("codegen-host", "") => Some(Pass::CodegenHost),
             ("dialect", "") => Some(Pass::Dialect),
+            ("linalg", "") => Some(Pass::Linalg),
             _ => None,
         };
         pass.ok_or_else(|| format!("no pass `{text}`"))
@@ -69,6 +71,7 @@ impl fmt::Display for Pass {
             Pass::LowerGpu(target) => write!(f, "lower-gpu={}", target.name()),
             Pass::CodegenHost => f.write_str("codegen-host"),
             Pass::Dialect => f.write_str("dialect"),
+            Pass::Linalg => f.write_str("linalg"),
         }
     }
 }
@@ -103,6 +106,7 @@ pub(crate) fn run(pass: &Pass, graph: Graph, arguments: &Arguments) -> Result<Do
         Pass::Ptx(target) => kernels::lowered(&graph, gpu(target, arguments))
             .and_then(|kernels| kernels::ptx(&kernels, target, arguments.stage)),
         Pass::Dialect => dialect(&graph, arguments.locs),
+        Pass::Linalg => linalg(&graph),
     };
     text.map(Done::Text).map_err(fail)
 }
@@ -119,4 +123,11 @@ fn dialect(graph: &Graph, locs: bool) -> Result<String, String> {
     tenfold_dialect::load(&session).map_err(|e| e.to_string())?;
     let module = session.parse("graph", &text).map_err(|e| e.to_string())?;
     Ok(if locs { text } else { module.print() })
+}
+
+/// The graph as linalg on tensors, accepted by MLIR.
+fn linalg(graph: &Graph) -> Result<String, String> {
+    let text = tenfold_dialect::to_linalg(graph, &tenfold_dialect::linalg::Linalg::default()).map_err(|e| e.to_string())?;
+    mlir::Session::new().parse("graph", &text).map_err(|e| e.to_string())?;
+    Ok(text)
 }

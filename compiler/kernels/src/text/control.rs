@@ -1,6 +1,6 @@
 //! Functions, loops and branches, their bodies written by closures.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use super::writer::{List, Types};
 use super::{Ty, Val, Writer};
@@ -114,6 +114,19 @@ impl Writer {
         self.open_frame();
         let results = body(self, &args);
         self.terminator(f.terminator(), &results);
+        self.close_frame();
+        self.close("}");
+    }
+
+    /// `header {`: a function that the caller writes line by line, because it has parameters of types that [`Ty`] has no word
+    /// for. Its constants go before what follows, until [`Writer::end_function`].
+    pub fn begin_function(&mut self, header: impl fmt::Display) {
+        self.open(header);
+        self.open_frame();
+    }
+
+    /// `}` of a function; its terminator has been written.
+    pub fn end_function(&mut self) {
         self.close_frame();
         self.close("}");
     }

@@ -166,10 +166,21 @@ impl Writer {
         self.float_intrinsic("copysign", &[a, b])
     }
 
+    /// Whether the functions that both dialects have are written as `math.NAME` instead of `llvm.intr.NAME`: for text that
+    /// tools of MLIR read, which know nothing about the latter.
+    pub fn set_math_dialect(&mut self, math: bool) {
+        self.math_dialect = math;
+    }
+
     /// `llvm.intr.NAME` on values of one float type.
     pub fn float_intrinsic(&mut self, name: &str, args: &[Val]) -> Val {
         debug_assert!(args.iter().all(|a| a.ty == args[0].ty), "operands of llvm.intr.{name}");
         let ty = args[0].ty;
+        if self.math_dialect {
+            let name = if name == "fabs" { "absf" } else { name };
+            let fast = self.fast;
+            return self.op(ty, format_args!("math.{name} {}{fast} : {ty}", super::writer::List(args)));
+        }
         let flags = match self.fast.flags() {
             "" => String::new(),
             flags => format!(" {{fastmathFlags = #llvm.fastmath<{}>}}", flags.replace(',', ", ")),

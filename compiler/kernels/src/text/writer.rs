@@ -66,6 +66,7 @@ pub struct Writer {
     loc: Option<usize>,
     pub(super) fast: FastMath,
     pub(super) native_bf16: bool,
+    pub(super) math_dialect: bool,
 }
 
 impl Writer {
@@ -149,19 +150,21 @@ impl Writer {
         self.ints.insert(v.id, value);
     }
 
-    pub(super) fn open(&mut self, header: impl fmt::Display) {
+    /// Begins a region: `header {`, and a step in.
+    pub fn open(&mut self, header: impl fmt::Display) {
         self.line(format_args!("{header} {{"));
         self.indent += 1;
     }
 
-    /// Between two regions: steps out, writes `text`, steps in again.
-    pub(super) fn middle(&mut self, text: impl fmt::Display) {
+    /// Between two regions or blocks: steps out, writes `text`, steps in again.
+    pub fn middle(&mut self, text: impl fmt::Display) {
         self.indent -= 1;
         self.line(text);
         self.indent += 1;
     }
 
-    pub(super) fn close(&mut self, text: impl fmt::Display) {
+    /// Ends a region: a step out, and `text`, which begins with the brace.
+    pub fn close(&mut self, text: impl fmt::Display) {
         self.indent -= 1;
         self.stmt(text);
     }

@@ -4,10 +4,11 @@ use crate::args::{CompileArgs, parse_phase, parse_target};
 use crate::forms::{self, start};
 use crate::verbs::inspect;
 use crate::{Failure, output, session};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use driver::{Options, Phase, Start, Target};
-use graph::TextOptions;
+use graph::{Graph, TextOptions};
 use std::path::PathBuf;
+use tenfold_dialect::linalg::Linalg;
 
 #[derive(Args, Debug)]
 pub(crate) struct Verb {
@@ -22,6 +23,9 @@ pub(crate) struct Verb {
     /// What to compile for, where that matters: host if nothing is said
     #[arg(long = "target", value_name = "TARGET", value_parser = parse_target)]
     targets: Vec<Target>,
+    /// Print a graph in this form: text, which --from reads, or for MLIR's tools the tenfold dialect, or linalg on tensors
+    #[arg(long = "as", value_name = "FORM", value_enum, default_value_t = Form::Text)]
+    form: Form,
     /// Print where each node of a graph comes from
     #[arg(long)]
     locs: bool,
@@ -33,6 +37,14 @@ pub(crate) struct Verb {
     json: bool,
     #[command(flatten)]
     compile: CompileArgs,
+}
+
+/// How a graph is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Dialect,
+    Linalg,
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
@@ -47,6 +59,11 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     if verb.json {
         return json(verb.to, start, &options);
     }
+    if verb.form != Form::Text {
+        let graph = driver::phase_graph(start, verb.to, &options)?;
+        output::line(in_mlir(&graph, verb)?.trim_end());
+        return Ok(());
+    }
     let mut text = TextOptions { locs: verb.locs, ..TextOptions::default() };
     if verb.constants {
         text.max_elements = usize::MAX;
@@ -54,6 +71,16 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     let printed = driver::phase_text(start, verb.to, text, &options)?;
     output::line(printed.text.trim_end());
     Ok(())
+}
+
+/// A graph in a dialect.
+fn in_mlir(graph: &Graph, verb: &Verb) -> Result<String, Failure> {
+    if verb.form == Form::Dialect {
+        return Ok(tenfold_dialect::to_mlir(graph));
+    }
+    let max_elements = if verb.constants { usize::MAX } else { TextOptions::default().max_elements };
+    let options = Linalg { max_elements, ..Linalg::default() };
+    tenfold_dialect::to_linalg(graph, &options).map_err(|e| Failure::Unsupported(e.to_string()))
 }
 
 fn json(to: Phase, start: Start<'_>, options: &Options) -> Result<(), Failure> {
