@@ -1,4 +1,4 @@
-//! The `tenfold` dialect of MLIR: its definition printed from `ops`, and graphs printed as modules of it.
+//! Graphs as MLIR: as modules of the `tenfold` dialect, whose definition is printed from `ops`, and as linalg on tensors.
 //!
 //! The dialect exists for reading and checking: MLIR's own tools can parse, verify, compare and reduce what a graph says.
 //! Kernels do not pass through it; see `docs/ARCHITECTURE.md`.
@@ -9,7 +9,7 @@
 //! - What [`to_mlir`] prints is accepted by MLIR's verifier once [`load`] was called on the session.
 //! - A list of operands or results whose length is free is one `tuple`, because IRDL gives all values of a list the same type.
 //!
-//! Start reading at [`to_mlir`], then `schema.rs`.
+//! Start reading at [`to_mlir`], then `schema.rs`; [`linalg`] is a form of its own.
 
 mod attribute;
 mod definition;

@@ -127,7 +127,8 @@ fn dialect(graph: &Graph, locs: bool) -> Result<String, String> {
 
 /// The graph as linalg on tensors, accepted by MLIR.
 fn linalg(graph: &Graph) -> Result<String, String> {
-    let text = tenfold_dialect::to_linalg(graph, &tenfold_dialect::linalg::Linalg::default()).map_err(|e| e.to_string())?;
+    let text =
+        tenfold_dialect::to_linalg(graph, &tenfold_dialect::linalg::Linalg::default()).map_err(|e| e.to_string())?;
     mlir::Session::new().parse("graph", &text).map_err(|e| e.to_string())?;
     Ok(text)
 }

@@ -22,9 +22,7 @@ impl Form<'_> {
                 Op::Binary(op) if from.is_float() => float_binary(w, op.kind, args[0], args[1], written),
                 Op::Binary(op) => integers::binary(w, op.kind, from, args[0], args[1]),
                 Op::Compare(op) if from.is_float() => w.cmpf(predicate(op.kind), args[0], args[1]),
-                Op::Compare(op) => {
-                    w.cmpi(integers::predicate(op.kind, from.is_signed_int()), args[0], args[1])
-                }
+                Op::Compare(op) => w.cmpi(integers::predicate(op.kind, from.is_signed_int()), args[0], args[1]),
                 Op::Select(_) => w.select(args[0], args[1], args[2]),
                 Op::Cast(op) => cast(w, args[0], from, op.to, elem),
                 Op::Bitcast(_) => w.bitcast(args[0], elem),

@@ -152,7 +152,11 @@ impl<'g> Form<'g> {
             Ok(elem) => Some(Tens { name, elem, shape: ty.shape.clone() }),
             Err(reason) => {
                 let op = format!("a parameter or result of type {ty}");
-                self.missing.push(Missing { op, loc: diag::Loc::Unknown, reason });
+                let missing = Missing { op, loc: diag::Loc::Unknown, reason };
+                // A value may be parameter and result, or several results.
+                if !self.missing.contains(&missing) {
+                    self.missing.push(missing);
+                }
                 None
             }
         }

@@ -7,7 +7,9 @@ use ops::Op;
 /// Why an operator has no form at all, whatever its operands are.
 pub(super) fn refused(graph: &Graph, node: &Node) -> std::result::Result<(), Reason> {
     let reason = match &node.op {
-        Op::ScatterElements(_) | Op::ScatterNd(_) => "its updates are applied in order, which no loop nest of linalg says",
+        Op::ScatterElements(_) | Op::ScatterNd(_) => {
+            "its updates are applied in order, which no loop nest of linalg says"
+        }
         Op::Cumulative(_) => "each element needs the one before it, which no loop nest of linalg says",
         Op::PoolArgMax(_) => "windows are compared by place and value, and padded places have neither",
         Op::TopK(_) => "linalg has no sorting",

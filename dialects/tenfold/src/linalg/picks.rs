@@ -8,12 +8,7 @@ use tensor::Dim;
 
 impl Form<'_> {
     /// A tensor each of whose elements is one of `x`, at the indices that `place` computes in the body.
-    fn picked(
-        &mut self,
-        x: &Tens,
-        shape: &[Dim],
-        place: impl FnOnce(&mut Self) -> Result<Vec<Val>>,
-    ) -> Result<Tens> {
+    fn picked(&mut self, x: &Tens, shape: &[Dim], place: impl FnOnce(&mut Self) -> Result<Vec<Val>>) -> Result<Tens> {
         self.pointwise(&[], x.elem, shape, |form, _| {
             let idx = place(form)?;
             Ok(form.extract(x, &idx))

@@ -1,6 +1,7 @@
 //! Reshapes: axes joined and split, group by group.
 
 use super::form::{Form, Result, Tens, size};
+use kernels::text::Scalar;
 use std::ops::Range;
 use tensor::Dim;
 
@@ -14,7 +15,8 @@ fn groups(from: &[Dim], to: &[Dim]) -> Vec<Group> {
     let (mut a, mut b) = (0, 0);
     while a < from.len() && b < to.len() {
         let ends = (a + 1..=from.len()).flat_map(|i| (b + 1..=to.len()).map(move |j| (i, j)));
-        let mut ends: Vec<(usize, usize)> = ends.filter(|(i, j)| product(&from[a..*i]) == product(&to[b..*j])).collect();
+        let mut ends: Vec<(usize, usize)> =
+            ends.filter(|(i, j)| product(&from[a..*i]) == product(&to[b..*j])).collect();
         ends.sort_by_key(|(i, j)| i - a + j - b);
         let Some((i, j)) = ends.first().copied() else { break };
         found.push((a..i, b..j));
@@ -50,17 +52,18 @@ impl Form<'_> {
         if tens.shape == shape {
             return Ok(tens.clone());
         }
-        // What has no axes is made of axes of one element.
-        let ones = vec![Dim::from(1); tens.rank()];
-        let tens = &if shape.is_empty() { self.cast_shape(tens.clone(), &ones) } else { tens.clone() };
-        let groups = match (tens.rank(), shape.len()) {
-            (0, _) | (_, 0) => vec![],
-            _ => groups(&tens.shape, shape),
-        };
+        // MLIR's passes stumble over axes that are made of none, and over the reverse.
+        match (tens.rank(), shape.len()) {
+            (0, _) => return self.spread_scalar(tens, shape),
+            (_, 0) => return Ok(self.only_element(tens)),
+            _ => {}
+        }
+        let groups = groups(&tens.shape, shape);
         let product = |dims: &[Dim]| dims.iter().fold(Dim::from(1), |a, b| a * b.clone());
         let before: Vec<Dim> =
             groups.iter().map(|(f, _)| joined(&tens.shape[f.clone()], &product(&tens.shape[f.clone()]))).collect();
-        let after: Vec<Dim> = groups.iter().map(|(_, t)| joined(&shape[t.clone()], &product(&shape[t.clone()]))).collect();
+        let after: Vec<Dim> =
+            groups.iter().map(|(_, t)| joined(&shape[t.clone()], &product(&shape[t.clone()]))).collect();
         let joins: Vec<Range<usize>> = groups.iter().map(|(f, _)| f.clone()).collect();
         let splits: Vec<Range<usize>> = groups.iter().map(|(_, t)| t.clone()).collect();
         let flat = match groups.len() == tens.rank() {
@@ -71,6 +74,27 @@ impl Form<'_> {
         if groups.len() == shape.len() { Ok(flat) } else { self.expand(&flat, &splits, shape) }
     }
 
+    /// The one element along axes that have one.
+    fn spread_scalar(&mut self, tens: &Tens, shape: &[Dim]) -> Result<Tens> {
+        let ones = vec![Dim::from(1); shape.len()];
+        let into = self.empty(tens.elem, &ones)?;
+        let axes: Vec<String> = (0..shape.len()).map(|axis| axis.to_string()).collect();
+        let spread = self.define(tens.elem, &ones, |ty| {
+            let (x, from, into, axes) = (&tens.name, tens.ty(), &into.name, axes.join(", "));
+            format!("linalg.broadcast ins({x} : {from}) outs({into} : {ty}) dimensions = [{axes}]")
+        });
+        Ok(self.cast_shape(spread, shape))
+    }
+
+    /// The one element without axes.
+    fn only_element(&mut self, tens: &Tens) -> Tens {
+        let zero = self.index(0);
+        let zeros = vec![zero.to_string(); tens.rank()].join(", ");
+        let element =
+            self.w.op(tens.elem.into(), format_args!("tensor.extract {}[{zeros}] : {}", tens.name, tens.ty()));
+        self.define(tens.elem, &[], |ty| format!("tensor.from_elements {element} : {ty}"))
+    }
+
     fn collapse(&mut self, tens: &Tens, groups: &[Range<usize>], shape: &[Dim]) -> Tens {
         let (name, ty, groups) = (tens.name.clone(), tens.ty(), list(groups));
         self.define(tens.elem, shape, |to| format!("tensor.collapse_shape {name} {groups} : {ty} into {to}"))
@@ -78,10 +102,26 @@ impl Form<'_> {
 
     /// Splits axes.
     pub(super) fn expand(&mut self, tens: &Tens, groups: &[Range<usize>], shape: &[Dim]) -> Result<Tens> {
+        let open = |group: &Range<usize>| shape[group.clone()].iter().filter(|dim| size(dim).is_none()).count();
+        if groups.iter().any(|group| open(group) > 1) {
+            // MLIR's passes cannot split an axis into several of unknown size.
+            return self.reshape_by_sizes(tens, shape);
+        }
         let sizes = self.mixed(shape)?;
         let (name, ty, groups) = (tens.name.clone(), tens.ty(), list(groups));
         Ok(self.define(tens.elem, shape, |to| {
             format!("tensor.expand_shape {name} {groups} output_shape [{sizes}] : {ty} into {to}")
+        }))
+    }
+
+    fn reshape_by_sizes(&mut self, tens: &Tens, shape: &[Dim]) -> Result<Tens> {
+        let sizes = shape.iter().map(|dim| self.dim(dim).map(|v| v.to_string())).collect::<Result<Vec<_>>>()?;
+        let sizes = sizes.join(", ");
+        let list = self.fresh(Scalar::Index, &[Dim::from(shape.len())]);
+        self.w.line(format_args!("{} = tensor.from_elements {sizes} : {}", list.name, list.ty()));
+        let (name, ty) = (tens.name.clone(), tens.ty());
+        Ok(self.define(tens.elem, shape, |to| {
+            format!("tensor.reshape {name}({}) : ({ty}, {}) -> {to}", list.name, list.ty())
         }))
     }
 

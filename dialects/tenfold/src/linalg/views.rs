@@ -28,8 +28,10 @@ impl Form<'_> {
         }
         let kept: Vec<usize> = (0..x.rank()).filter(|axis| !is_one(*axis)).collect();
         let small = self.reshape(x, &kept.iter().map(|axis| x.shape[*axis].clone()).collect::<Vec<_>>())?;
-        let added: Vec<String> =
-            (0..shape.len()).filter(|d| *d < missing || !kept.contains(&(d - missing))).map(|d| d.to_string()).collect();
+        let added: Vec<String> = (0..shape.len())
+            .filter(|d| *d < missing || !kept.contains(&(d - missing)))
+            .map(|d| d.to_string())
+            .collect();
         if added.is_empty() {
             return Ok(self.cast_shape(small, shape));
         }
@@ -116,8 +118,7 @@ impl Form<'_> {
         let add = |dim: &Dim| if below(dim) { Dim::from(0) } else { dim.clone() };
         let mut inner = x.clone();
         if low.iter().chain(high).any(below) {
-            let sizes: Vec<Dim> =
-                (0..x.rank()).map(|d| x.shape[d].clone() - cut(&low[d]) - cut(&high[d])).collect();
+            let sizes: Vec<Dim> = (0..x.rank()).map(|d| x.shape[d].clone() - cut(&low[d]) - cut(&high[d])).collect();
             let op = Slice { starts: low.iter().map(cut).collect(), sizes, steps: vec![1; x.rank()] };
             inner = self.slice(x, &op)?;
         }

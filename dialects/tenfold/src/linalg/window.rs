@@ -50,7 +50,8 @@ impl Form<'_> {
         if groups == 1 {
             return Ok(x.clone());
         }
-        let each = x.shape[axis].exact_div(&Dim::from(groups)).ok_or("nothing says that its groups divide its channels")?;
+        let each =
+            x.shape[axis].exact_div(&Dim::from(groups)).ok_or("nothing says that its groups divide its channels")?;
         let shape = [&x.shape[..axis], &[Dim::from(groups), each], &x.shape[axis + 1..]].concat();
         let split = |at: usize| -> Range<usize> {
             match at {
@@ -103,9 +104,10 @@ impl Form<'_> {
         let window_map = super::form::loops(rank, x.rank()..rank);
         let out_map = super::form::loops(rank, 0..x.rank());
         let reduced: Vec<bool> = (0..rank).map(|d| d >= x.rank()).collect();
-        let sums = self.generic(&[(&x, x_map), (&window, window_map)], &[(&start, out_map)], &reduced, |form, args| {
-            Ok(vec![combined(&mut form.w, kind, dtype, args[2], args[0])])
-        })?;
+        let sums =
+            self.generic(&[(&x, x_map), (&window, window_map)], &[(&start, out_map)], &reduced, |form, args| {
+                Ok(vec![combined(&mut form.w, kind, dtype, args[2], args[0])])
+            })?;
         self.converted(&sums[0], dtype)
     }
 }
