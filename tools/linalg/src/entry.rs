@@ -61,7 +61,7 @@ fn own_lines(line: &str) -> Vec<String> {
 }
 
 fn entry(w: &mut Writer, graph: &Graph) {
-    let params = [Ty::PTR, Ty::PTR, Ty::I64, Ty::I64, Ty::PTR].map(|ty| Param::of(ty));
+    let params = [Ty::PTR, Ty::PTR, Ty::I64, Ty::I64, Ty::PTR].map(Param::of);
     w.function(Function::host(OUTER, &params), |w, p| {
         let used = w.i64(64);
         w.store(used, p[4], 8);
