@@ -16,9 +16,8 @@ from pathlib import Path
 
 import catalog
 import inputs
+import meanings
 import onnxruntime as ort
-import photographs
-import prose
 from onnx import numpy_helper
 
 
@@ -41,11 +40,12 @@ def write_values(folder, prefix, names, values):
         (folder / f"{prefix}_{index}.pb").write_bytes(data)
 
 
-def write_set(folder, session, feed):
-    """Runs one set of inputs and writes both sides."""
+def write_set(folder, session, test_set, feed):
+    """Runs one set of inputs and writes both sides, if they mean what the set says."""
     in_names = [i.name for i in session.get_inputs()]
     out_names = [o.name for o in session.get_outputs()]
     results = session.run(out_names, feed)
+    meanings.check(test_set, results, session)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     write_values(folder, "input", in_names, [feed[name] for name in in_names])
@@ -60,7 +60,7 @@ def write_tolerance(folder):
 def stamp_of(entry):
     """What the written sets depend on."""
     facts = catalog.model_path(entry).stat()
-    scripts = [Path(module.__file__) for module in (sys.modules[__name__], inputs, photographs, prose)]
+    scripts = [Path(module.__file__) for module in (sys.modules[__name__], inputs, meanings, *inputs.SOURCES)]
     scripts += sorted(catalog.FIXTURES.glob("*.*")) + sorted(catalog.REAL.glob("*.*"))
     digest = hashlib.sha256()
     for script in scripts:
@@ -81,7 +81,10 @@ def write_sets(entry):
         shutil.rmtree(old)
     for index, test_set in enumerate(entry["sets"]):
         feed = inputs.build(entry["name"], index, test_set, session)
-        write_set(folders[index], session, feed)
+        try:
+            write_set(folders[index], session, test_set, feed)
+        except ValueError as problem:
+            raise SystemExit(f"{entry['name']}, set {index}: {problem}") from None
     write_tolerance(catalog.folder(entry))
     stamp.write_text(wanted)
     return True
