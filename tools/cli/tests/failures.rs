@@ -124,6 +124,14 @@ fn devices_and_usage() {
     failure(at, &[], 2, "Usage");
     let found = json(&success(at, &["doctor", "--json"]));
     assert!(found["llvm"].as_str().unwrap().starts_with("22."), "{found}");
+    assert_eq!(found["sim"]["plays"], "sm_90");
+    let played = found["sim"]["devices"].as_array().unwrap();
+    assert!(played.contains(&"sim:sm_75".into()) && played.contains(&"sim:sm_90a".into()), "{found}");
+    for device in played {
+        let ran = &["run", "m.onnx", "--random-inputs", "1", "--device", device.as_str().unwrap()];
+        success(at, ran);
+    }
+    assert!(success(at, &["doctor"]).contains("--device sim"));
     assert!(json(&success(at, &["ops", "--json"]))["supported"].as_array().unwrap().len() > 100);
     assert!(success(at, &["completions", "bash"]).contains("tenfold"));
     assert!(success(at, &["explain", "E1003"]).contains("not supported"));

@@ -20,8 +20,8 @@ pub enum DeviceSpec {
     },
 }
 
-/// The GPU that `sim` plays when none is named.
-const SIM_CAPABILITY: u32 = 90;
+/// The compute capability times ten of the GPU that `sim` plays when none is named.
+pub const SIM_CAPABILITY: u32 = 90;
 
 impl std::str::FromStr for DeviceSpec {
     type Err = String;

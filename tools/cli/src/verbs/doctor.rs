@@ -7,6 +7,7 @@ use cuda::Cuda;
 use driver::Target;
 use serde_json::{Value, json};
 use tenfold_run::DeviceSpec;
+use tenfold_run::device::SIM_CAPABILITY;
 
 #[derive(Args, Debug)]
 pub(crate) struct Verb {
@@ -58,6 +59,12 @@ fn target_of(info: &cuda::Info) -> Option<String> {
 /// Nothing is kept between commands, so that nothing can be stale.
 const CACHE: &str = "none; every command compiles anew, `tenfold compile -o` keeps an artifact";
 
+/// What `--device` takes for each GPU that the simulator plays.
+fn sim_devices() -> Vec<String> {
+    let names = Target::names();
+    names.iter().filter_map(|name| Some(format!("sim:{}", name.strip_prefix("nvptx:")?))).collect()
+}
+
 fn print(gpus: &[Gpu]) {
     output::line(format!(
         "tenfold      {}, artifacts of format version {}",
@@ -89,9 +96,9 @@ fn print(gpus: &[Gpu]) {
     if gpus.is_empty() {
         output::line("cuda         not used: the driver works, but there is no GPU");
     }
-    output::line(
-        "sim          PTX on the processor: --device sim, or sim:sm_NN for another GPU than sm_90; run has --sanitize",
-    );
+    output::line(format!(
+        "sim          PTX on the processor: --device sim, or sim:sm_NN for another GPU than sm_{SIM_CAPABILITY}; run has --sanitize",
+    ));
     output::line(format!("cache        {CACHE}"));
     output::line(format!("targets      {}", Target::names().join(" ")));
 }
@@ -111,6 +118,7 @@ fn to_json(gpus: &[Gpu]) -> Value {
         "newest_opset": import_onnx::NEWEST_OPSET,
         "host": {"cores": cores(), "target": Target::host().name()},
         "gpus": gpus.iter().map(gpu).collect::<Vec<_>>(),
+        "sim": {"plays": format!("sm_{SIM_CAPABILITY}"), "devices": sim_devices()},
         "cache": Value::Null,
         "targets": Target::names(),
     })
