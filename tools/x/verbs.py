@@ -7,6 +7,13 @@ from setup import setup
 from shell import MODELS, ROOT, TARGET, Failed, binary, cargo, python, run, say
 
 
+def build(*packages):
+    """Builds some of our programs."""
+    if not (TARGET / "release").exists():
+        say("building; the first time takes some minutes")
+    cargo("build", "--release", "--quiet", *(word for package in packages for word in ("-p", package)))
+
+
 def verb_setup(arguments):
     """install what is missing (Debian packages, .venv); `--torch` also for `models` and `bench`"""
     setup(torch="--torch" in arguments)
@@ -15,7 +22,7 @@ def verb_setup(arguments):
 def verb_run(arguments):
     """read a line of text from a picture with a compiled model: run [FILE.png]"""
     setup()
-    cargo("build", "--release", "--quiet", "-p", "read-text", "-p", "cli")
+    build("read-text", "cli")
     python("tools/models/fetch.py", "ppocr_rec")
     picture = arguments or [ROOT / "tests" / "models" / "line.png"]
     return run([binary("read-text"), ROOT / "models" / "ppocr_rec" / "model.onnx", *picture], check=False).returncode
@@ -31,7 +38,7 @@ def verb_test(arguments):
 def verb_models(arguments):
     """fetch or export every test model, or the ones named, with ONNX Runtime's outputs; assemble their PTX"""
     setup(torch=True)
-    cargo("build", "--release", "--quiet", "-p", "cli")
+    build("cli")
     import models
     import ptx_page
     import suites
@@ -47,7 +54,7 @@ def verb_models(arguments):
 def verb_bench(arguments):
     """compare with ONNX Runtime on every model and write docs/bench/host.md"""
     setup(torch=True)
-    cargo("build", "--release", "--quiet", "-p", "cli")
+    build("cli")
     import models
 
     names = [a for a in arguments if not a.startswith("-") and not a.isdigit()]
