@@ -127,10 +127,6 @@ fn devices_and_usage() {
     assert_eq!(found["sim"]["plays"], "sm_90");
     let played = found["sim"]["devices"].as_array().unwrap();
     assert!(played.contains(&"sim:sm_75".into()) && played.contains(&"sim:sm_90a".into()), "{found}");
-    for device in played {
-        let ran = &["run", "m.onnx", "--random-inputs", "1", "--device", device.as_str().unwrap()];
-        success(at, ran);
-    }
     assert!(success(at, &["doctor"]).contains("--device sim"));
     assert!(json(&success(at, &["ops", "--json"]))["supported"].as_array().unwrap().len() > 100);
     assert!(success(at, &["completions", "bash"]).contains("tenfold"));

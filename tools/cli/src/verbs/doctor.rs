@@ -123,3 +123,15 @@ fn to_json(gpus: &[Gpu]) -> Value {
         "targets": Target::names(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_simulated_device_can_be_asked_for() {
+        for device in sim_devices() {
+            assert!(matches!(device.parse(), Ok(DeviceSpec::Sim { .. })), "{device}");
+        }
+    }
+}
