@@ -159,10 +159,14 @@ fn targets(
     Ok(targets)
 }
 
+/// The lanes that take part, and where each goes.
+fn each(targets: &[Option<Target>; LANES]) -> impl Iterator<Item = (usize, Target)> {
+    targets.iter().enumerate().filter_map(|(lane, target)| Some((lane, (*target)?)))
+}
+
 /// `ld`.
 pub(crate) fn load(warp: &mut Warp, access: &Access, active: u32, world: &mut World<'_>) -> Result<(), Trouble> {
-    let size = access.bytes;
-    let total = size * access.slots.len();
+    let total = access.bytes * access.slots.len();
     if access.is_strong {
         let strong = world.strong.clone();
         warp.clocks.join(&strong);
@@ -170,47 +174,45 @@ pub(crate) fn load(warp: &mut Warp, access: &Access, active: u32, world: &mut Wo
     }
     let targets = targets(warp, access, active, world)?;
     let kind = if access.is_strong { Kind::Strong } else { Kind::Read };
-    for (lane, target) in targets.into_iter().enumerate() {
-        let Some(target) = target else { continue };
+    for (lane, target) in each(&targets) {
         note(warp, target, total, kind, lane, world)?;
-        let Warp { registers, local, local_written, .. } = warp;
+        let Warp { registers, local, local_written, .. } = &mut *warp;
         let bytes = match target {
             Target::Global(at) => {
                 world.counts.global_read += total as u64;
                 world.heap.read(at, total, lane)?
             }
             Target::Shared(block, at) => world.blocks[block].shared.read(at, total, lane)?,
-            Target::Local(at) => {
-                let range = local_range(local.len(), at, total, lane)?;
-                if !local_written.is_empty() && !local_written[range.clone()].iter().all(|written| *written) {
-                    let what = format!("byte {at} of local memory");
-                    return Err(Trouble::new(FaultKind::Uninitialized, lane, what));
-                }
-                &local[range]
-            }
-            Target::Param(at) => {
-                let range = at as usize..(at as usize).saturating_add(total);
-                let bytes = world.launch.params.get(range);
-                bytes
-                    .ok_or_else(|| Trouble::new(FaultKind::OutOfBounds, lane, format!("byte {at} of the parameters")))?
-            }
+            Target::Local(at) => read_local(local, local_written, at, total, lane)?,
+            Target::Param(at) => read_param(&world.launch.params, at, total, lane)?,
         };
-        for (at, slot) in access.slots.iter().enumerate() {
-            let Some(slot) = *slot else { continue };
-            let bytes = &bytes[at * size..(at + 1) * size];
-            if size == 16 {
-                registers[slot as usize][lane] = number(&bytes[..8]);
-                registers[slot as usize + 1][lane] = number(&bytes[8..]);
-                continue;
+        for (slot, bytes) in access.slots.iter().zip(bytes.chunks_exact(access.bytes)) {
+            let Some(slot) = slot.map(|slot| slot as usize) else { continue };
+            match (access.bytes, access.sign_to) {
+                (16, _) => {
+                    registers[slot][lane] = number(&bytes[..8]);
+                    registers[slot + 1][lane] = number(&bytes[8..]);
+                }
+                (size, Some(bits)) => registers[slot][lane] = extend(number(bytes), size as u32 * 8, bits),
+                (_, None) => registers[slot][lane] = number(bytes),
             }
-            let value = number(bytes);
-            registers[slot as usize][lane] = match access.sign_to {
-                Some(bits) => extend(value, size as u32 * 8, bits),
-                None => value,
-            };
         }
     }
     Ok(())
+}
+
+/// Local memory that has been written before.
+fn read_local<'a>(local: &'a [u8], written: &[bool], at: u64, bytes: usize, lane: usize) -> Result<&'a [u8], Trouble> {
+    let range = local_range(local.len(), at, bytes, lane)?;
+    if !written.is_empty() && !written[range.clone()].iter().all(|written| *written) {
+        return Err(Trouble::new(FaultKind::Uninitialized, lane, format!("byte {at} of local memory")));
+    }
+    Ok(&local[range])
+}
+
+fn read_param(params: &[u8], at: u64, bytes: usize, lane: usize) -> Result<&[u8], Trouble> {
+    let found = params.get(at as usize..(at as usize).saturating_add(bytes));
+    found.ok_or_else(|| Trouble::new(FaultKind::OutOfBounds, lane, format!("byte {at} of the parameters")))
 }
 
 /// The sign of a number of so many bits, in so many bits.
@@ -234,15 +236,13 @@ fn local_range(len: usize, at: u64, bytes: usize, lane: usize) -> Result<std::op
 
 /// `st`.
 pub(crate) fn store(warp: &mut Warp, access: &Access, active: u32, world: &mut World<'_>) -> Result<(), Trouble> {
-    let size = access.bytes;
-    let total = size * access.slots.len();
+    let total = access.bytes * access.slots.len();
     let targets = targets(warp, access, active, world)?;
     let kind = if access.is_strong { Kind::Strong } else { Kind::Write };
     if world.options.sanitize && !access.is_strong {
         check_same_place(warp, access, &targets)?;
     }
-    for (lane, target) in targets.into_iter().enumerate() {
-        let Some(target) = target else { continue };
+    for (lane, target) in each(&targets) {
         note(warp, target, total, kind, lane, world)?;
         let Warp { registers, local, local_written, .. } = &mut *warp;
         let bytes = match target {
@@ -260,15 +260,10 @@ pub(crate) fn store(warp: &mut Warp, access: &Access, active: u32, world: &mut W
             }
             Target::Param(_) => return Err(bad(lane, "parameters cannot be written")),
         };
-        for (at, slot) in access.slots.iter().enumerate() {
-            let Some(slot) = *slot else { continue };
-            let low = registers[slot as usize][lane].to_le_bytes();
-            let to = &mut bytes[at * size..(at + 1) * size];
-            if size == 16 {
-                to[..8].copy_from_slice(&low);
-                to[8..].copy_from_slice(&registers[slot as usize + 1][lane].to_le_bytes());
-            } else {
-                to.copy_from_slice(&low[..size]);
+        for (slot, to) in access.slots.iter().zip(bytes.chunks_exact_mut(access.bytes)) {
+            let Some(slot) = slot.map(|slot| slot as usize) else { continue };
+            for (register, to) in registers[slot..].iter().zip(to.chunks_mut(8)) {
+                to.copy_from_slice(&register[lane].to_le_bytes()[..to.len()]);
             }
         }
     }
