@@ -98,14 +98,15 @@ fn regions(bounds: &Bounds, node: &Node) -> Vec<Plan> {
     node.regions.iter().map(|region| plan_within(&Bounds::new(region, Some((bounds, node))))).collect()
 }
 
+/// A kernel of one node; each of its inputs is a leaf once.
 fn alone(graph: &Graph, idx: usize) -> Region {
     let node = &graph.nodes[idx];
     let mut leaves = Vec::new();
-    node.inputs.iter().filter(|v| !leaves.contains(*v)).copied().collect::<Vec<_>>().into_iter().for_each(|v| {
-        if !leaves.contains(&v) {
-            leaves.push(v);
+    for input in &node.inputs {
+        if !leaves.contains(input) {
+            leaves.push(*input);
         }
-    });
+    }
     let result = node.outputs[0];
     Region {
         members: vec![idx],
