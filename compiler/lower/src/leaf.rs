@@ -45,7 +45,7 @@ impl Cx<'_> {
         self.load_as(w, s, ptr, dtype, at, Access::aligned(memory(dtype).bytes()).invariant())
     }
 
-    /// Loads elements that this kernel has written.
+    /// Loads elements that this kernel has written, or may have.
     pub(crate) fn load_written(&self, w: &mut Writer, s: &Scope, ptr: Val, dtype: DType, at: Idx) -> Val {
         self.load_as(w, s, ptr, dtype, at, Access::aligned(memory(dtype).bytes()))
     }
@@ -79,15 +79,6 @@ impl Cx<'_> {
                 w.gather(ptrs, mask, zero, elem.bytes())
             }
         };
-        from_memory(w, raw, dtype)
-    }
-
-    /// Loads one element that this kernel may have written.
-    pub(crate) fn load_fresh(&self, w: &mut Writer, ptr: Val, dtype: DType, at: Idx) -> Val {
-        let elem = memory(dtype);
-        let at = at.val(w, 1);
-        let ptr = w.gep(ptr, at, elem.into());
-        let raw = w.load(ptr, elem.into(), elem.bytes());
         from_memory(w, raw, dtype)
     }
 

@@ -113,7 +113,7 @@ impl Recipe for Scatter<'_> {
                 let new = cx.value(w, s, updates, idx);
                 let target = self.target(cx, w, s, idx);
                 let at = cx.address(w, 1, &target, &strides);
-                let old = cx.load_fresh(w, cx.ptrs[&out], dtype, at);
+                let old = cx.load_written(w, s, cx.ptrs[&out], dtype, at);
                 let val = self.combined(w, old, new, dtype);
                 cx.store_at(w, s, cx.ptrs[&out], dtype, at, val);
             });
