@@ -8,7 +8,7 @@ use std::time::Duration;
 /// What a command may use.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct LimitArgs {
-    /// Most memory of a run, such as 512MiB or 2GiB: weights, arena, outputs, and buffers that data sizes. A run that is
+    /// Most memory of a run, such as 512MiB or 2GiB: weights, arena, outputs, scratch, and buffers that data sizes. A run that is
     /// planned to need more is refused before anything is allocated. Inputs and the compile do not count
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub memory_limit: Option<usize>,

@@ -33,7 +33,7 @@ pub(crate) struct Verb {
     /// A case may take so many seconds
     #[arg(long, value_name = "SECONDS", default_value = "60")]
     limit: u64,
-    /// Most memory of a run, such as 512MiB: weights, arena, outputs, and buffers that data sizes. A case that needs more
+    /// Most memory of a run, such as 512MiB: weights, arena, outputs, scratch, and buffers that data sizes. A case that needs more
     /// fails
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     memory_limit: Option<usize>,
