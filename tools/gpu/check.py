@@ -33,11 +33,11 @@ def say(text):
 class Bench:
     """The program under test and the folder that it is in."""
 
-    def __init__(self, options):
+    def __init__(self, options, scratch):
         self.tenfold = HERE / "tenfold"
         self.device = options.device
         self.deadline = time.monotonic() + options.minutes * 60
-        self.scratch = Path(tempfile.mkdtemp(prefix="gpu-check-"))
+        self.scratch = scratch
 
     def left(self):
         """Seconds until the end."""
@@ -189,11 +189,9 @@ def parse():
     return parser.parse_args()
 
 
-def main():
-    options = parse()
-    # JAX would take most of the memory, and JIT caches would hide the compile.
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    bench = Bench(options)
+def check(options, scratch):
+    """Runs the steps, and writes what is found after each; gives everything."""
+    bench = Bench(options, scratch)
     found = {"environment": environment(bench), "steps": {}}
     functions = dict(zip(STEPS, (check_cases, check_models, check_small, check_large, measure_times)))
     for step in options.only or STEPS:
@@ -202,6 +200,15 @@ def main():
         found["steps"][step] = {**functions[step](bench), "seconds": time.monotonic() - start}
         report.write(found, options.out)
     say(f"wrote {report.write(found, options.out)}")
+    return found
+
+
+def main():
+    options = parse()
+    # JAX would take most of the memory.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    with tempfile.TemporaryDirectory(prefix="gpu-check-") as scratch:
+        found = check(options, Path(scratch))
     return 1 if report.failures(found) else 0
 
 
