@@ -11,15 +11,13 @@ use crate::context::Cx;
 use crate::contraction::Contraction;
 use crate::tile::Tile;
 use kernels::text::{Access, Function, IntCmp, Param, Scalar, Ty, Val, Writer};
-
-const FULL: &str = "accumulate";
-const TAIL: &str = "accumulate_tail";
+use tensor::Dim;
 
 /// Operands and the finished tile; then `k`, the distances between rows and from one `k` to the next in rows and panel,
-/// and how many rows and columns are left.
-const PARAMS: [Param<'static>; 9] = {
+/// how many rows and columns are left, and the distance between rows of the tile.
+const PARAMS: [Param<'static>; 10] = {
     let (pointer, number) = (Param::of(Ty::PTR), Param::of(Ty::I64));
-    [pointer, pointer, pointer, number, number, number, number, number, number]
+    [pointer, pointer, pointer, number, number, number, number, number, number, number]
 };
 
 /// Accumulators of a tile.
@@ -64,23 +62,24 @@ struct Walk<'a> {
 impl Contraction {
     /// Writes the functions of the loop over `k`.
     pub(crate) fn accumulate_functions(&self, w: &mut Writer) {
-        self.accumulate_function(w, FULL, Shape { vectors: self.tile.vectors, singles: 0 });
+        self.accumulate_function(w, self.functions[0], Shape { vectors: self.tile.vectors, singles: 0 });
         if let Some(shape) = self.tail() {
-            self.accumulate_function(w, TAIL, shape);
+            self.accumulate_function(w, self.functions[1], shape);
         }
     }
 
     /// Calls the one for a panel.
     pub(crate) fn call_accumulate(&self, cx: &Cx, w: &mut Writer, panel: Val, args: &[Val]) {
+        let [full, tail] = self.functions;
         if self.tail().is_none() {
-            w.call(FULL, args, &[]);
+            w.call(full, args, &[]);
             return;
         }
         let (count, one) = (cx.dim(w, &self.n_panels()), w.i64(1));
         let last = w.subi(count, one);
         let is_last = w.cmpi(IntCmp::Eq, panel, last);
         let call = |name: &'static str| move |w: &mut Writer| w.call(name, args, &[]);
-        w.if_else(is_last, &[], call(TAIL), call(FULL));
+        w.if_else(is_last, &[], call(tail), call(full));
     }
 
     /// The shape of the last panel's tiles, where it differs. Singles load rows as vectors, so those must be packed.
@@ -96,13 +95,14 @@ impl Contraction {
         w.function(Function::outlined(name, &PARAMS), |w, p| {
             // Numbers that are known make for shorter code than parameters.
             let steps = self.steps();
-            let [k, row_stride, row_step, panel_step] =
-                [0, 1, 2, 3].map(|at| steps[at].as_const().map_or(p[at + 3], |value| w.i64(value)));
+            let known = |w: &mut Writer, dim: &Dim, param| dim.as_const().map_or(param, |value| w.i64(value));
+            let [k, row_stride, row_step, panel_step] = [0, 1, 2, 3].map(|at| known(w, &steps[at], p[at + 3]));
+            let tile_stride = known(w, &self.tile_stride, p[9]);
             let rows = self.row_pointers(w, p[0], row_stride, p[7]);
             let masks = self.reads_in_place().then(|| self.column_masks(w, p[8]));
             let walk = Walk { k, rows: &rows, row_step, panel: p[1], panel_step, masks: masks.as_deref() };
             let sums = self.accumulate(w, shape, &walk);
-            self.store_tile(w, shape, &sums, p[2]);
+            self.store_tile(w, shape, &sums, p[2], tile_stride);
             vec![]
         });
     }
@@ -183,19 +183,25 @@ impl Contraction {
         w.masked_load(place, mask, zero, 4)
     }
 
-    fn store_tile(&self, w: &mut Writer, shape: Shape, sums: &[Val], tile: Val) {
+    fn store_tile(&self, w: &mut Writer, shape: Shape, sums: &[Val], tile: Val, stride: Val) {
         let Tile { rows, lanes, .. } = self.tile;
-        let width = self.tile.columns();
+        let starts: Vec<Val> = (0..rows)
+            .map(|row| {
+                let row = w.i64(row.into());
+                let offset = w.muli(row, stride);
+                w.gep(tile, offset, Ty::F32)
+            })
+            .collect();
         let (full, singles) = sums.split_at((rows * shape.vectors) as usize);
         for (at, sum) in (0..).zip(full) {
             let (row, v) = (at / shape.vectors, at % shape.vectors);
-            let place = w.gep_const(tile, (row * width + v * lanes).into(), Ty::F32);
+            let place = w.gep_const(starts[row as usize], (v * lanes).into(), Ty::F32);
             w.store(*sum, place, 64.min(lanes * 4));
         }
         for (single, sum) in (0..).zip(singles) {
             for row in 0..rows {
                 let value = w.extract(*sum, row);
-                let place = w.gep_const(tile, (row * width + shape.vectors * lanes + single).into(), Ty::F32);
+                let place = w.gep_const(starts[row as usize], (shape.vectors * lanes + single).into(), Ty::F32);
                 w.store(value, place, 4);
             }
         }

@@ -111,6 +111,12 @@ impl<'a> Cx<'a> {
         self.dim_vals.get(slot).copied().unwrap_or_else(|| w.i64(0))
     }
 
+    /// Where a value is: in memory, or in the kernel's own scratch memory.
+    pub(crate) fn pointer(&self, value: ValueId) -> Val {
+        let kept = self.kept.borrow().get(&value).map(|kept| kept.ptr);
+        kept.unwrap_or_else(|| self.ptrs[&value])
+    }
+
     pub(crate) fn ty(&self, value: ValueId) -> &'a TensorType {
         self.graph.ty(value)
     }
@@ -136,9 +142,13 @@ impl<'a> Cx<'a> {
 
     /// Records that there is no kernel; the first reason counts.
     pub(crate) fn fail(&self, node: &Node, reason: impl Into<String>) {
+        self.failure.borrow_mut().get_or_insert(self.refusal(node, reason));
+    }
+
+    /// That a node has no kernel.
+    pub(crate) fn refusal(&self, node: &Node, reason: impl Into<String>) -> LowerError {
         let ty = node.outputs.first().map(|v| self.ty(*v).to_string()).unwrap_or_default();
-        let error = LowerError { op: node.op.name().into(), ty, reason: reason.into() };
-        self.failure.borrow_mut().get_or_insert(error);
+        LowerError { op: node.op.name().into(), ty, reason: reason.into() }
     }
 
     pub(crate) fn failure(&self) -> Option<LowerError> {

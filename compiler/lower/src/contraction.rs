@@ -70,6 +70,10 @@ pub(crate) struct Contraction {
     pub(crate) tile: Tile,
     /// Whether `B` is read in place, without panels.
     pub(crate) direct: bool,
+    /// Distance between rows of a finished tile, in elements.
+    pub(crate) tile_stride: Dim,
+    /// The functions of the loop over `k`: for every panel, and for the last one.
+    pub(crate) functions: [&'static str; 2],
     /// For each group of the result: a batch axis, the row or the column.
     pub(crate) roles: Vec<Role>,
     panels_per_block: i64,
@@ -100,7 +104,7 @@ impl Contraction {
     /// An anchor as a product of matrices, if it is one and what follows can be applied to its tiles.
     pub(crate) fn describe(cx: &Cx, node: &Node) -> Option<Contraction> {
         let contraction = match &node.op {
-            Op::Dot(op) => Contraction::of_dot(cx, node, op),
+            Op::Dot(op) => Contraction::of_dot(cx, node, op, &|idx| cx.is_member(idx)),
             Op::Conv(op) => Contraction::of_conv(cx, node, op),
             _ => None,
         }?;
@@ -108,7 +112,7 @@ impl Contraction {
     }
 
     /// Whether everything that follows can be addressed by the result's groups.
-    fn epilogue_fits(&self, cx: &Cx, node: &Node) -> bool {
+    pub(crate) fn epilogue_fits(&self, cx: &Cx, node: &Node) -> bool {
         let to = &cx.ty(node.outputs[0]).shape;
         let fits = |value: &ValueId| broadcast_strides(&cx.ty(*value).shape, to, &self.groups).is_some();
         // A part of a concatenation is dense behind its axis, so that axis must begin a group.
@@ -123,8 +127,9 @@ impl Contraction {
             })
     }
 
-    fn of_dot(cx: &Cx, node: &Node, op: &Dot) -> Option<Contraction> {
-        let view = |value: ValueId| strided(cx.graph, cx.producers, value, &|idx| cx.is_member(idx));
+    /// A contraction whose operands are views of what is not `inlined`.
+    pub(crate) fn of_dot(cx: &Cx, node: &Node, op: &Dot, inlined: &dyn Fn(usize) -> bool) -> Option<Contraction> {
+        let view = |value: ValueId| strided(cx.graph, cx.producers, value, inlined);
         let (x, y) = (view(node.inputs[0])?, view(node.inputs[1])?);
         let (x_ty, y_ty) = (cx.ty(node.inputs[0]), cx.ty(node.inputs[1]));
         let free = |rank: usize, batch: &[usize], contract: &[usize]| -> Vec<usize> {
@@ -279,7 +284,24 @@ impl Contraction {
                 tiles_per_task = tiles.ceil_div((4 / blocks.max(1)).max(1).into());
             }
         }
-        Contraction { groups, batch, m, n, k, a, b, columns, tile, direct, roles, panels_per_block, tiles_per_task }
+        let (tile_stride, functions) = (Dim::from(i64::from(tile.columns())), ["accumulate", "accumulate_tail"]);
+        Contraction {
+            groups,
+            batch,
+            m,
+            n,
+            k,
+            a,
+            b,
+            columns,
+            tile,
+            direct,
+            tile_stride,
+            functions,
+            roles,
+            panels_per_block,
+            tiles_per_task,
+        }
     }
 
     pub(crate) fn n_panels(&self) -> Dim {
@@ -290,7 +312,7 @@ impl Contraction {
         self.n_panels().ceil_div(self.panels_per_block.into())
     }
 
-    fn n_tiles(&self) -> Dim {
+    pub(crate) fn n_tiles(&self) -> Dim {
         self.m.clone().ceil_div(i64::from(self.tile.rows).into())
     }
 

@@ -1,6 +1,7 @@
 //! From a region to a kernel: the choice of a recipe, and the function around it.
 
 use crate::LowerError;
+use crate::attention::Attention;
 use crate::context::Cx;
 use crate::contraction::Contraction;
 use crate::cumulative::CumulativeRow;
@@ -151,7 +152,8 @@ const THREADS: Block = Block { threads: 256, tasks: 256, shared: 0 };
 /// Writes the kernel of a region.
 ///
 /// # Errors
-/// [`LowerError`] for an operator or element type that has no kernel on the target.
+/// [`LowerError`] for an operator or element type that has no kernel on the target, and for an attention that is not one
+/// of its own [`pieces`].
 pub fn lower(
     graph: &Graph,
     region: &Region,
@@ -159,12 +161,11 @@ pub fn lower(
     constants: &[Option<&Tensor>],
     target: Target,
 ) -> Result<Kernel, LowerError> {
-    let wide = match target {
-        Target::Host { lanes } => lanes,
-        Target::Gpu(_) => 1,
+    let mut cx = Cx::new(graph, region, producers, constants, lanes_of(target));
+    let Some(recipe) = choose(&mut cx, target) else {
+        let node = &graph.nodes[region.anchor.unwrap_or_default()];
+        return Err(cx.refusal(node, "no template takes this attention as one kernel"));
     };
-    let mut cx = Cx::new(graph, region, producers, constants, wide);
-    let recipe = choose(&mut cx, target);
     let args = arguments(&cx, &*recipe);
     let text = loop {
         let n_known = cx.dims().len();
@@ -189,22 +190,60 @@ pub fn lower(
     Ok(Kernel { name: name(&cx), text, args, dims, tasks, template, block, scratch, cost, flops })
 }
 
-fn choose<'a>(cx: &mut Cx<'a>, target: Target) -> Box<dyn Recipe + 'a> {
+/// The regions that become a kernel each: the region itself, or for an attention that no template of the target takes the
+/// three that it consists of.
+pub fn pieces(
+    graph: &Graph,
+    region: &Region,
+    producers: &[Option<usize>],
+    constants: &[Option<&Tensor>],
+    target: Target,
+) -> Vec<Region> {
+    let parts = region.parts(graph).filter(|_| {
+        let mut cx = Cx::new(graph, region, producers, constants, lanes_of(target));
+        attention(&mut cx, target).is_none()
+    });
+    parts.map_or_else(|| vec![region.clone()], Vec::from)
+}
+
+/// Lanes of the target's vectors.
+fn lanes_of(target: Target) -> u32 {
+    match target {
+        Target::Host { lanes } => lanes,
+        Target::Gpu(_) => 1,
+    }
+}
+
+/// The template of an attention, if there is one that takes it.
+fn attention<'a>(cx: &mut Cx<'a>, target: Target) -> Option<Box<dyn Recipe + 'a>> {
+    match target {
+        Target::Host { .. } => Some(Box::new(Attention::choose(cx)?)),
+        Target::Gpu(_) => None,
+    }
+}
+
+/// The way to write a region. Every one has one but an attention.
+fn choose<'a>(cx: &mut Cx<'a>, target: Target) -> Option<Box<dyn Recipe + 'a>> {
+    if cx.region.scores.is_some() {
+        return attention(cx, target);
+    }
     let template = match target {
         Target::Gpu(gpu) => crate::gpu::choose(cx, gpu),
         Target::Host { .. } => host_template(cx),
     };
     if let Some(recipe) = template {
-        return recipe;
+        return Some(recipe);
     }
     match cx.anchor() {
-        Some(node @ Node { op: Op::Cumulative(op), .. }) => return Box::new(CumulativeRow::new(cx, node, op)),
-        Some(node @ Node { op: Op::ScatterElements(_) | Op::ScatterNd(_), .. }) => return Box::new(Scatter::new(node)),
+        Some(node @ Node { op: Op::Cumulative(op), .. }) => return Some(Box::new(CumulativeRow::new(cx, node, op))),
+        Some(node @ Node { op: Op::ScatterElements(_) | Op::ScatterNd(_), .. }) => {
+            return Some(Box::new(Scatter::new(node)));
+        }
         _ => {}
     }
     let map = Map::new(cx, target);
     cx.groups = map.groups.clone();
-    Box::new(map)
+    Some(Box::new(map))
 }
 
 /// The first of the host's templates that takes the region.

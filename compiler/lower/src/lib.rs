@@ -14,6 +14,7 @@
 mod accumulate;
 mod anchor;
 mod arg_reduce;
+mod attention;
 mod cast;
 mod context;
 mod contraction;
@@ -40,5 +41,5 @@ mod value;
 
 pub use error::LowerError;
 pub use gpu::Gpu;
-pub use kernel::{Arg, Block, Kernel, Packing, Target, lower};
+pub use kernel::{Arg, Block, Kernel, Packing, Target, lower, pieces};
 pub use kernels::gpu::Chip;

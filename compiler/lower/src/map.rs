@@ -54,11 +54,22 @@ impl Map {
 }
 
 /// Elements `lo..hi` of the innermost axis of the result, whose extent is `inner`, by vectors.
-pub(crate) fn row(cx: &Cx, w: &mut Writer, lanes: u32, inner: &Dim, outer: &[Idx], [lo, hi]: [Val; 2]) {
+pub(crate) fn row(cx: &Cx, w: &mut Writer, lanes: u32, inner: &Dim, outer: &[Idx], ends: [Val; 2]) {
+    each_vector(w, lanes, inner, ends, &mut |w, s, at| elements(cx, w, s, outer, at));
+}
+
+/// Writes a body for the indices `lo..hi` of an axis with extent `inner`, so many neighbors at a time.
+pub(crate) fn each_vector(
+    w: &mut Writer,
+    lanes: u32,
+    inner: &Dim,
+    [lo, hi]: [Val; 2],
+    body: &mut dyn FnMut(&mut Writer, &mut Scope, Idx),
+) {
     if lanes == 1 {
         let one = w.i64(1);
         w.for_loop(lo, hi, one, &[], |w, iv, _| {
-            elements(cx, w, &mut Scope::new(1, None), outer, Idx::Uniform(iv));
+            body(w, &mut Scope::new(1, None), Idx::Uniform(iv));
             vec![]
         });
         return;
@@ -70,7 +81,7 @@ pub(crate) fn row(cx: &Cx, w: &mut Writer, lanes: u32, inner: &Dim, outer: &[Idx
     let full = w.addi(lo, full);
     if w.known_int(n_full) != Some(0) {
         w.for_loop(lo, full, step, &[], |w, iv, _| {
-            elements(cx, w, &mut Scope::new(lanes, None), outer, Idx::Linear(iv, 1));
+            body(w, &mut Scope::new(lanes, None), Idx::Linear(iv, 1));
             vec![]
         });
     }
@@ -80,7 +91,7 @@ pub(crate) fn row(cx: &Cx, w: &mut Writer, lanes: u32, inner: &Dim, outer: &[Idx
     w.for_loop(full, hi, step, &[], |w, iv, _| {
         let left = w.subi(hi, iv);
         let mask = w.tail_mask(left, lanes);
-        elements(cx, w, &mut Scope::new(lanes, Some(mask)), outer, Idx::Linear(iv, 1));
+        body(w, &mut Scope::new(lanes, Some(mask)), Idx::Linear(iv, 1));
         vec![]
     });
 }

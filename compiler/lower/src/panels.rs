@@ -3,8 +3,9 @@
 use crate::context::{Cx, Scope};
 use crate::contraction::{Columns, Contraction, Windows};
 use crate::index::Idx;
-use kernels::text::{IntCmp, Scalar, Ty, Val, Writer};
-use tensor::DType;
+use crate::tile::Tile;
+use kernels::text::{Access, IntCmp, Scalar, Ty, Val, Writer};
+use tensor::{DType, Dim};
 
 impl Contraction {
     /// Packs panels `first..end` one after the other into `block`, each `k` rows of its columns.
@@ -42,6 +43,11 @@ impl Contraction {
             })
             .collect();
         let step = cx.dim(w, &self.b.k_stride);
+        let zero = if self.b.k_stride == Dim::from(1) && self.b.outer_stride != Dim::from(1) {
+            self.pack_transposed(cx, w, base, column, out)
+        } else {
+            zero
+        };
         w.for_loop(zero, k, one, &[], |w, k, _| {
             let row = w.muli(k, step);
             let row = w.addi(base, row);
@@ -57,6 +63,46 @@ impl Contraction {
             }
             vec![]
         });
+    }
+
+    /// Packs columns whose elements are neighbors, as many `k` as there are lanes at a time, and returns the first `k` that is
+    /// left. Squares are transposed in registers, because a gather costs a load for each lane.
+    fn pack_transposed(&self, cx: &Cx, w: &mut Writer, base: Val, column: Val, out: Val) -> Val {
+        let Tile { vectors, lanes, .. } = self.tile;
+        let (zero, one, step) = (w.i64(0), w.i64(1), w.i64(lanes.into()));
+        let (n, k, stride) = (cx.dim(w, &self.n), cx.dim(w, &self.k), cx.dim(w, &self.b.outer_stride));
+        let last = w.subi(n, one);
+        let starts: Vec<Val> = (0..vectors * lanes)
+            .map(|c| {
+                let by = w.i64(c.into());
+                // Columns behind the last are thrown away, so any elements will do.
+                let at = w.addi(column, by);
+                let at = w.minsi(at, last);
+                let at = w.muli(at, stride);
+                let at = w.addi(base, at);
+                w.gep(cx.ptrs[&self.b.leaf], at, Ty::F32)
+            })
+            .collect();
+        let count = w.divsi(k, step);
+        let end = w.muli(count, step);
+        w.for_loop(zero, end, step, &[], |w, k, _| {
+            let width = w.i64(self.tile.columns().into());
+            let to = w.muli(k, width);
+            let to = w.gep(out, to, Ty::F32);
+            for (v, columns) in (0..).zip(starts.chunks(lanes as usize)) {
+                let square = columns.iter().map(|start| {
+                    let at = w.gep(*start, k, Ty::F32);
+                    w.load(at, self.tile.vector(), Access::aligned(4).invariant())
+                });
+                let square: Vec<Val> = square.collect();
+                for (row, value) in (0..).zip(transposed(w, square)) {
+                    let place = w.gep_const(to, (row * self.tile.columns() + v * lanes).into(), Ty::F32);
+                    w.store(value, place, 64.min(lanes * 4));
+                }
+            }
+            vec![]
+        });
+        end
     }
 
     /// What the windows at `column..` see. Columns of one output row are neighbors in an input row, so each such run is
@@ -156,4 +202,20 @@ impl Contraction {
         let place = w.gep(to, offset, Ty::F32);
         w.masked_store(value, place, exists, 4);
     }
+}
+
+/// The columns of a square of vectors. Each step exchanges one bit of the row's number with one of the lane's.
+fn transposed(w: &mut Writer, mut rows: Vec<Val>) -> Vec<Val> {
+    let lanes = rows.len();
+    let mut bit = lanes / 2;
+    while bit > 0 {
+        for row in (0..lanes).filter(|row| row & bit == 0) {
+            let (a, b) = (rows[row], rows[row + bit]);
+            let low: Vec<u32> = (0..lanes).map(|j| (if j & bit == 0 { j } else { lanes + j - bit }) as u32).collect();
+            let high: Vec<u32> = (0..lanes).map(|j| (if j & bit == 0 { j + bit } else { lanes + j }) as u32).collect();
+            (rows[row], rows[row + bit]) = (w.shuffle(a, b, &low), w.shuffle(a, b, &high));
+        }
+        bit /= 2;
+    }
+    rows
 }

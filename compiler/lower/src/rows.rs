@@ -19,10 +19,12 @@ use tensor::{DType, Dim};
 pub(crate) struct Rows {
     outer: Vec<Dim>,
     inner: Dim,
-    kept: Vec<KeptRow>,
+    kept: KeptRows,
 }
 
-/// A value whose row is kept from one pass to later ones.
+/// Values whose rows are kept from one pass to later ones.
+pub(crate) struct KeptRows(Vec<KeptRow>);
+
 struct KeptRow {
     value: ValueId,
     written_by: usize,
@@ -37,13 +39,32 @@ impl Rows {
         }
         let shape = &cx.ty(cx.region.result).shape;
         let (inner, outer) = shape.split_last()?;
-        let kept = kept_rows(cx, inner);
+        let kept = KeptRows::of(cx, cx.region.result, inner);
         Some(Rows { outer: outer.to_vec(), inner: inner.clone(), kept })
     }
+}
 
-    fn place_kept(&self, cx: &Cx, w: &mut Writer, scratch: Val) {
+impl KeptRows {
+    /// Bytes of scratch memory.
+    pub(crate) fn bytes(&self) -> Dim {
+        self.0.iter().fold(Dim::from(0), |sum, kept| sum + kept.bytes.clone())
+    }
+
+    /// Computes the reductions of a row, in order; later ones, and what is computed with them, have the results.
+    pub(crate) fn reduce(&self, cx: &Cx, w: &mut Writer, outer: &[Idx], scratch: Val) {
+        self.place(cx, w, scratch);
+        for (pass, idx) in cx.region.rows.iter().enumerate() {
+            let node = &cx.graph.nodes[*idx];
+            let Op::Reduce(op) = &node.op else { continue };
+            let sum = cx.reduce(w, &mut Scope::new(1, None), node, op, outer);
+            cx.given.borrow_mut().insert(node.outputs[0], sum);
+            self.pass_is_over(cx, pass);
+        }
+    }
+
+    fn place(&self, cx: &Cx, w: &mut Writer, scratch: Val) {
         let mut ptr = scratch;
-        for kept in &self.kept {
+        for kept in &self.0 {
             cx.kept.borrow_mut().insert(kept.value, Kept { ptr, is_written: false });
             let bytes = cx.dim(w, &kept.bytes);
             ptr = w.gep_bytes(ptr, bytes);
@@ -51,7 +72,7 @@ impl Rows {
     }
 
     fn pass_is_over(&self, cx: &Cx, pass: usize) {
-        for kept in self.kept.iter().filter(|kept| kept.written_by == pass) {
+        for kept in self.0.iter().filter(|kept| kept.written_by == pass) {
             if let Some(entry) = cx.kept.borrow_mut().get_mut(&kept.value) {
                 entry.is_written = true;
             }
@@ -65,20 +86,13 @@ impl Recipe for Rows {
     }
 
     fn scratch(&self) -> Dim {
-        self.kept.iter().fold(Dim::from(0), |sum, kept| sum + kept.bytes.clone())
+        self.kept.bytes()
     }
 
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, scratch: Option<Val>) {
         let Some(scratch) = scratch else { return };
         let outer = split(cx, w, task, &self.outer);
-        self.place_kept(cx, w, scratch);
-        for (pass, idx) in cx.region.rows.iter().enumerate() {
-            let node = &cx.graph.nodes[*idx];
-            let Op::Reduce(op) = &node.op else { continue };
-            let sum = cx.reduce(w, &mut Scope::new(1, None), node, op, &outer);
-            cx.given.borrow_mut().insert(node.outputs[0], sum);
-            self.pass_is_over(cx, pass);
-        }
+        self.kept.reduce(cx, w, &outer, scratch);
         let lanes = if self.inner.as_const().is_some_and(|n| n < 4) { 1 } else { cx.wide() };
         let (lo, hi) = (w.i64(0), cx.dim(w, &self.inner));
         row(cx, w, lanes, &self.inner, &outer, [lo, hi]);
@@ -99,40 +113,45 @@ impl Cx<'_> {
     }
 }
 
-/// The first values on the way from a later pass that an earlier pass computes too, if that costs more than a load.
-fn kept_rows(cx: &Cx, inner: &Dim) -> Vec<KeptRow> {
-    let reductions = cx.region.rows.iter().map(|idx| cx.graph.nodes[*idx].inputs[0]);
-    let roots: Vec<ValueId> = reductions.chain([cx.region.result]).collect();
-    // For each pass, what it computes for every element.
-    let mut passes: Vec<BTreeSet<ValueId>> = Vec::new();
-    let mut kept: Vec<KeptRow> = Vec::new();
-    for root in roots {
-        let mut computed = BTreeSet::new();
-        let mut work = vec![root];
-        while let Some(value) = work.pop() {
-            let Some(node) = per_element(cx, value).filter(|_| computed.insert(value)) else { continue };
-            let earlier = passes.iter().position(|pass| pass.contains(&value));
-            if let Some(pass) = earlier.filter(|_| is_costly(cx, value)) {
-                if kept.iter().all(|row| row.value != value) {
-                    kept.push(KeptRow { value, written_by: pass, bytes: row_bytes(cx, value, inner) });
+impl KeptRows {
+    /// The first values on the way from a later pass that an earlier pass computes too, if that costs more than a load.
+    /// The last pass computes `result`.
+    pub(crate) fn of(cx: &Cx, result: ValueId, inner: &Dim) -> KeptRows {
+        let full = &cx.ty(result).shape;
+        let reductions = cx.region.rows.iter().map(|idx| cx.graph.nodes[*idx].inputs[0]);
+        let roots: Vec<ValueId> = reductions.chain([result]).collect();
+        // For each pass, what it computes for every element.
+        let mut passes: Vec<BTreeSet<ValueId>> = Vec::new();
+        let mut kept: Vec<KeptRow> = Vec::new();
+        for root in roots {
+            let mut computed = BTreeSet::new();
+            let mut work = vec![root];
+            while let Some(value) = work.pop() {
+                let Some(node) = per_element(cx, value, full).filter(|_| computed.insert(value)) else { continue };
+                let earlier = passes.iter().position(|pass| pass.contains(&value));
+                if let Some(pass) = earlier.filter(|_| is_costly(cx, value, full)) {
+                    if kept.iter().all(|row| row.value != value) {
+                        kept.push(KeptRow { value, written_by: pass, bytes: row_bytes(cx, value, inner) });
+                    }
+                    continue;
                 }
-                continue;
+                work.extend(&node.inputs);
             }
-            work.extend(&node.inputs);
+            passes.push(computed);
         }
-        passes.push(computed);
+        KeptRows(kept)
     }
-    kept
 }
 
-/// The member that computes a value at the result's own index, if that is how it is computed.
-fn per_element<'a>(cx: &Cx<'a>, value: ValueId) -> Option<&'a Node> {
-    let is_full = cx.ty(value).shape == cx.ty(cx.region.result).shape && cx.ty(value).dtype != DType::Bool;
+/// The member that computes a value at the index of a row's element, if that is how it is computed.
+fn per_element<'a>(cx: &Cx<'a>, value: ValueId, full: &[Dim]) -> Option<&'a Node> {
+    let is_full = cx.ty(value).shape == full && cx.ty(value).dtype != DType::Bool;
     cx.member(value).filter(|node| is_full && class(cx.graph, node) == Class::Elementwise)
 }
 
-fn is_costly(cx: &Cx, value: ValueId) -> bool {
-    per_element(cx, value).is_some_and(|node| !is_cheap(&node.op) || node.inputs.iter().any(|v| is_costly(cx, *v)))
+fn is_costly(cx: &Cx, value: ValueId, full: &[Dim]) -> bool {
+    per_element(cx, value, full)
+        .is_some_and(|node| !is_cheap(&node.op) || node.inputs.iter().any(|v| is_costly(cx, *v, full)))
 }
 
 /// Bytes of a row, in whole cache lines.

@@ -85,15 +85,33 @@ impl Contraction {
         local: Val,
         memory: [Val; 2],
     ) {
+        self.sums(cx, w, batch, tile, panel, local, memory);
+        let (rows, columns) = (w.i64(self.tile.rows.into()), w.i64(self.tile.columns().into()));
+        let (row, column) = (w.muli(tile, rows), w.muli(panel, columns));
+        self.finish(cx, w, batch, row, column, memory[0]);
+    }
+
+    /// Computes the sums of a tile. `memory` is the finished tile's and the packed block's.
+    #[allow(clippy::too_many_arguments, reason = "one place in a nest of loops")]
+    pub(crate) fn sums(
+        &self,
+        cx: &Cx,
+        w: &mut Writer,
+        batch: &[Val],
+        tile: Val,
+        panel: Val,
+        local: Val,
+        memory: [Val; 2],
+    ) {
         let shape = self.tile;
         let (rows, columns) = (w.i64(shape.rows.into()), w.i64(shape.columns().into()));
         let (row, column) = (w.muli(tile, rows), w.muli(panel, columns));
         let streams = self.streams(cx, w, batch, tile, row, panel, column, local, memory[1]);
         let [k, row_stride, row_step, panel_step] = self.steps().map(|dim| cx.dim(w, &dim));
         let Streams { rows, rows_left, panel: columns, columns_left } = streams;
-        let args = [rows, columns, memory[0], k, row_stride, row_step, panel_step, rows_left, columns_left];
+        let stride = cx.dim(w, &self.tile_stride);
+        let args = [rows, columns, memory[0], k, row_stride, row_step, panel_step, rows_left, columns_left, stride];
         self.call_accumulate(cx, w, panel, &args);
-        self.finish(cx, w, batch, row, column, memory[0]);
     }
 
     /// The extent of `k`, the distance between rows of `A`, and from one `k` to the next in `A` and in `B`.
@@ -149,7 +167,7 @@ impl Contraction {
 
     /// The first row of a tile.
     fn row_stream(&self, cx: &Cx, w: &mut Writer, batch: &[Val], tile: Val, row: Val) -> Val {
-        let pointer = cx.ptrs[&self.a.leaf];
+        let pointer = cx.pointer(self.a.leaf);
         let offset = if let Some(packing) = self.a.packing {
             let k = cx.dim(w, &self.k);
             let tiles = w.i64(packing.rows.div_ceil(packing.panel) as i64);

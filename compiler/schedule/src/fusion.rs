@@ -5,6 +5,7 @@
 //!
 //! A kernel has one anchor at most, but any number of reductions of its rows (see `rows`).
 
+use crate::attention::Parts;
 use crate::class::{Class, class, is_cheap, is_unit_reshape};
 use crate::collapse::{Groups, broadcast_strides};
 use crate::plan::{Region, Store, part_store};
@@ -16,7 +17,7 @@ use tensor::Dim;
 
 /// Kernels with more nodes than this gain little and compile slowly.
 const MAX_MEMBERS: usize = 48;
-/// A cheap node with more readers than this is computed once and stored.
+/// A cheap node with more readers than this is computed once and stored; what only repeats elements never is.
 const MAX_COPIES: usize = 4;
 
 struct Kernel {
@@ -27,6 +28,8 @@ struct Kernel {
     direct: Vec<usize>,
     /// Reductions of the rows of the result's shape.
     rows: Vec<usize>,
+    /// The contraction before the rows, if the anchor is one after them.
+    scores: Option<usize>,
     /// Members that are computed once for each row, at the row's own index.
     row_level: Vec<usize>,
     /// Members on the way to an anchor that reads its operands again and again; only views may be there.
@@ -38,7 +41,7 @@ impl Kernel {
     fn of(graph: &Graph, root: usize) -> Kernel {
         let anchor = (class(graph, &graph.nodes[root]) == Class::Anchor).then_some(root);
         let [rows, row_level, reread] = [vec![], vec![], vec![]];
-        Kernel { root, members: vec![root], anchor, direct: vec![root], rows, row_level, reread }
+        Kernel { root, members: vec![root], anchor, direct: vec![root], rows, scores: None, row_level, reread }
     }
 
     /// Whether a member reads its operands at the result's own index.
@@ -83,7 +86,7 @@ impl Fusion {
         };
         let mut rows = kernel.rows.clone();
         rows.sort_unstable();
-        Some(Region { members, anchor: kernel.anchor, rows, result, store, leaves })
+        Some(Region { members, anchor: kernel.anchor, rows, scores: kernel.scores, result, store, leaves })
     }
 }
 
@@ -104,6 +107,7 @@ pub(crate) fn leaves(graph: &Graph, producers: &[Option<usize>], members: &[usiz
 pub(crate) struct Grouping {
     pub(crate) anchor: Option<usize>,
     pub(crate) rows: Vec<usize>,
+    pub(crate) scores: Option<usize>,
 }
 
 /// How these nodes (ascending) are one kernel whose result is the last one's.
@@ -115,6 +119,28 @@ pub(crate) fn grouping(
     users: &[Vec<usize>],
     members: &[usize],
 ) -> Result<Grouping, (usize, &'static str)> {
+    let n_dots = members.iter().filter(|idx| matches!(graph.nodes[**idx].op, Op::Dot(_))).count();
+    let Some(parts) = (n_dots == 2).then(|| Parts::of(graph, &graph.producers(), members)).flatten() else {
+        return grouping_of_one(graph, users, members);
+    };
+    grouping_of_one(graph, users, &parts.scores)?;
+    let weights = grouping_of_one(graph, users, &parts.weights)?;
+    let product = grouping_of_one(graph, users, &parts.product)?;
+    let (first, rows) = (parts.first(), weights.rows);
+    let inner = [&graph.nodes[first], &graph.nodes[parts.weights[parts.weights.len() - 1]]];
+    if rows.is_empty() || inner.iter().any(|node| !is_only_inside(graph, users, node.outputs[0], members)) {
+        return Err((first, "scores and weights of an attention are in no memory, and their rows are reduced"));
+    }
+    Ok(Grouping { anchor: product.anchor, rows, scores: Some(first) })
+}
+
+/// Whether a value is read by these nodes alone.
+fn is_only_inside(graph: &Graph, users: &[Vec<usize>], value: ValueId, members: &[usize]) -> bool {
+    !graph.is_output(value) && users[value.index()].iter().all(|reader| members.binary_search(reader).is_ok())
+}
+
+/// How these nodes are a kernel that is not an attention.
+fn grouping_of_one(graph: &Graph, users: &[Vec<usize>], members: &[usize]) -> Result<Grouping, (usize, &'static str)> {
     let Some((root, others)) = members.split_last() else { return Ok(Grouping::default()) };
     let mut kernel = Kernel::of(graph, *root);
     for idx in others.iter().rev() {
@@ -131,7 +157,7 @@ pub(crate) fn grouping(
     let is_alone = class(graph, &graph.nodes[*root]) == Class::Alone;
     let mut rows = kernel.rows;
     rows.sort_unstable();
-    Ok(Grouping { anchor: if is_alone { Some(*root) } else { kernel.anchor }, rows })
+    Ok(Grouping { anchor: if is_alone { Some(*root) } else { kernel.anchor }, rows, scores: None })
 }
 
 /// Assigns every node that can be in a kernel to one or more. Those whose results must be `stored` are the roots of theirs.
@@ -149,7 +175,7 @@ pub(crate) fn fuse(graph: &Graph, stored: &BTreeSet<ValueId>) -> Fusion {
         let kernels = if is_stored { None } else { reader_kernels(graph, node, readers, &homes) };
         let joins = match &kernels {
             Some(kernels) if kernels.len() == 1 => may_join(graph, &fusion.kernels[&kernels[0]], idx, readers),
-            Some(kernels) if kernels.len() <= MAX_COPIES && is_copied(graph, node) => {
+            Some(kernels) if is_copied(graph, node) && (kernels.len() <= MAX_COPIES || repeats(graph, node)) => {
                 kernels.iter().all(|root| may_join(graph, &fusion.kernels[root], idx, readers))
             }
             _ => false,
@@ -166,7 +192,42 @@ pub(crate) fn fuse(graph: &Graph, stored: &BTreeSet<ValueId>) -> Fusion {
         }
         homes[idx] = kernels;
     }
+    join_attentions(graph, &users, &mut fusion);
     fusion
+}
+
+/// Makes one kernel of the three of an attention.
+fn join_attentions(graph: &Graph, users: &[Vec<usize>], fusion: &mut Fusion) {
+    let roots: Vec<usize> = fusion.kernels.keys().copied().collect();
+    for root in roots {
+        let Some((rows, scores, parts)) = attention(graph, fusion, root) else { continue };
+        let members = parts.members();
+        if grouping(graph, users, &members).ok().and_then(|found| found.scores).is_none() {
+            continue;
+        }
+        let weights = fusion.kernels.remove(&rows);
+        fusion.kernels.remove(&scores);
+        if let (Some(kernel), Some(weights)) = (fusion.kernels.get_mut(&root), weights) {
+            (kernel.members, kernel.rows, kernel.scores) = (members, weights.rows, Some(scores));
+        }
+    }
+}
+
+/// The roots of the kernels of weights and scores that a kernel's contraction is an attention with.
+fn attention(graph: &Graph, fusion: &Fusion, root: usize) -> Option<(usize, usize, Parts)> {
+    let product = &fusion.kernels[&root];
+    let second = product.anchor.filter(|anchor| matches!(graph.nodes[*anchor].op, Op::Dot(_)))?;
+    let rows = fusion.producers[graph.nodes[second].inputs[0].index()]?;
+    let weights = fusion.kernels.get(&rows).filter(|kernel| !kernel.rows.is_empty())?;
+    let sorted = |kernel: &Kernel| kernel.members.iter().copied().collect::<BTreeSet<usize>>().into_iter().collect();
+    let is_whole = |root: usize| !fusion.parts.contains_key(&root);
+    weights.members.iter().flat_map(|idx| &graph.nodes[*idx].inputs).find_map(|value| {
+        let idx = fusion.producers[value.index()].filter(|idx| is_whole(*idx) && is_whole(rows))?;
+        let is_dot = matches!(graph.nodes[idx].op, Op::Dot(_));
+        let scores = fusion.kernels.get(&idx).filter(|kernel| is_dot && kernel.anchor == Some(idx))?;
+        let parts = Parts { scores: sorted(scores), weights: sorted(weights), product: sorted(product) };
+        parts.fits(graph, second).then_some((rows, idx, parts))
+    })
 }
 
 /// The kernels of all readers, or `None` if the value must be in memory.
@@ -206,6 +267,11 @@ fn start_kernel(graph: &Graph, fusion: &mut Fusion, idx: usize, readers: &[usize
 fn is_copied(graph: &Graph, node: &Node) -> bool {
     let big = node.inputs.iter().filter(|v| graph.ty(**v).num_elements() == graph.ty(node.outputs[0]).num_elements());
     is_cheap(&node.op) && (matches!(node.op, Op::Broadcast(_) | Op::Iota(_) | Op::Reshape(_)) || big.count() <= 1)
+}
+
+/// Whether a node only repeats elements of something smaller.
+fn repeats(graph: &Graph, node: &Node) -> bool {
+    matches!(node.op, Op::Broadcast(_)) && is_view(graph, node)
 }
 
 fn may_join(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> bool {

@@ -4,13 +4,14 @@
 //! - Pure data in and out: no MLIR, no target details beyond [`class`](Class).
 //! - Every node is computed by exactly one step, or (if cheap) inside every kernel that reads it; nothing is lost.
 //! - A kernel has at most one anchor (reduction, contraction, window), and evaluates it once for each result element;
-//!   or it has reductions of its rows, and evaluates each once for each row.
+//!   or it has reductions of its rows, and evaluates each once for each row; or both, between two contractions: attention.
 //! - Steps stand in an order in which they can run; they name nodes and values of the graph that the plan is for.
 //! - Indices from data are in range by proof, or a step looks at them before they are used.
 //! - A plan can be printed and read back; one that was read keeps the same rules, or is refused ([`verify`]).
 //!
 //! Start reading at [`plan`], then `fusion.rs`; the printed form is described in `text.rs`.
 
+mod attention;
 mod bounds;
 mod class;
 mod collapse;

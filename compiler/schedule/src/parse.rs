@@ -195,7 +195,7 @@ impl Reader<'_, '_> {
             Body::Copy(value) => (vec![], Some(value)),
             Body::Nodes(members) => (members, None),
         };
-        let Grouping { anchor, rows } = self.grouping(&members)?;
+        let Grouping { anchor, rows, scores } = self.grouping(&members)?;
         let leaves = self.leaves(&members, copied)?;
         self.parser.scanner().expect("->")?;
         let value = self.parser.value(self.names)?;
@@ -203,7 +203,7 @@ impl Reader<'_, '_> {
         let last = members.last().and_then(|idx| self.graph.nodes[*idx].outputs.first().copied());
         // A node without results is refused by the verifier.
         let result = copied.or(last).unwrap_or(value);
-        Ok(Region { members, anchor, rows, result, store, leaves })
+        Ok(Region { members, anchor, rows, scores, result, store, leaves })
     }
 
     fn body(&mut self) -> Result<Body> {
@@ -229,25 +229,30 @@ impl Reader<'_, '_> {
         Ok(Body::Nodes(members))
     }
 
-    /// The anchor and the reductions of rows that follow from the nodes; those that are named must be the same.
+    /// The anchor, the reductions of rows and the scores that follow from the nodes; those that are named must be the same.
     fn grouping(&mut self, members: &[usize]) -> Result<Grouping> {
         // What cannot be one kernel is refused by the verifier, which says why.
         let found = grouping(self.graph, &self.users, members).ok();
         let nodes = found.clone().unwrap_or_default();
         let anchor: Vec<usize> = nodes.anchor.into_iter().collect();
-        for (word, expected) in [("anchor", &anchor), ("rows", &nodes.rows)] {
+        let scores: Vec<usize> = nodes.scores.into_iter().collect();
+        for (word, expected) in [("anchor", &anchor), ("rows", &nodes.rows), ("scores", &scores)] {
             let at = self.parser.scanner().position();
             if !self.keyword(word) {
                 continue;
             }
             let given = self.values()?.into_iter().map(|value| self.producers[value.index()]);
             if found.is_some() && !given.eq(expected.iter().copied().map(Some)) {
-                let what = if word == "anchor" { "this is not the anchor" } else { "these are not the rows" };
+                let what = match word {
+                    "anchor" => "this is not the anchor",
+                    "rows" => "these are not the rows",
+                    _ => "these are not the scores",
+                };
                 return Err(self
                     .parser
                     .scanner()
                     .error(at, format!("{what} of the kernel"))
-                    .note("both may be left out"));
+                    .note("the list may be left out"));
             }
         }
         Ok(nodes)

@@ -38,8 +38,10 @@ pub struct Region {
     /// The member that combines many elements into one, if there is one.
     pub anchor: Option<usize>,
     /// Members that each reduce the last axis of what has the result's shape, ascending: their results are needed for
-    /// every element of the row, so a row is computed as a whole. There is no anchor beside them.
+    /// every element of the row, so a row is computed as a whole. There is no anchor beside them but that of an attention.
     pub rows: Vec<usize>,
+    /// Attention: the contraction whose result's rows are reduced, where the anchor contracts what they become.
+    pub scores: Option<usize>,
     /// The value that is computed for each element of the result.
     pub result: ValueId,
     /// Where it is written.
@@ -112,6 +114,7 @@ fn alone(graph: &Graph, idx: usize) -> Region {
         members: vec![idx],
         anchor: Some(idx),
         rows: vec![],
+        scores: None,
         result,
         store: Store { value: result, part: None },
         leaves,
@@ -130,6 +133,7 @@ fn concat_copies(graph: &Graph, fusion: &Fusion, idx: usize, steps: &mut Vec<Ste
             members: vec![],
             anchor: None,
             rows: vec![],
+            scores: None,
             result: *operand,
             store,
             leaves: vec![*operand],

@@ -8,6 +8,7 @@
 //! plan {
 //!   kernel { dot %d, broadcast %bb, add %s, tanh %y } anchor %d : %x, %w, %b -> %y
 //!   kernel { reduce %m, reshape %k, broadcast %mm, sub %u } rows %m : %z -> %u
+//!   kernel { dot %s, reduce %m, .., mul %p, dot %o } anchor %o rows %m, %l scores %s : %q, %k, %v -> %o
 //!   kernel { copy %z } : %z -> %c [axis 1 from 2*N]
 //!   alias reshape %r
 //!   indices gather %h : %i within [N] axis 0
@@ -118,6 +119,7 @@ impl<'g> Printer<'g> {
         let first = |idx: &usize| self.graph.nodes[*idx].outputs[0];
         self.list(" anchor", region.anchor.iter().map(first), out);
         self.list(" rows", region.rows.iter().map(first), out);
+        self.list(" scores", region.scores.iter().map(first), out);
         self.list(" :", region.leaves.iter().copied(), out);
         put!(out, " -> {}", self.value(region.store.value));
         if let Some((axis, from)) = &region.store.part {

@@ -183,12 +183,12 @@ impl<'g> Verifier<'g> {
     }
 
     fn kernel(&mut self, region: &Region) -> Check {
-        let Grouping { anchor, rows } = self.members(region)?;
+        let Grouping { anchor, rows, scores } = self.members(region)?;
         let reads = match region.members.is_empty() {
             true => vec![region.result],
             false => leaves(self.graph, &self.producers, &region.members),
         };
-        if anchor != region.anchor || rows != region.rows || reads != region.leaves {
+        if (anchor, &rows, scores) != (region.anchor, &region.rows, region.scores) || reads != region.leaves {
             return Err("the anchor, the rows and the reads of the kernel are not those of its nodes".into());
         }
         self.readable(&region.leaves)?;

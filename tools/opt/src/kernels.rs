@@ -25,8 +25,11 @@ fn collect(graph: &Graph, plan: &Plan, target: Target, out: &mut Vec<Described>)
     for step in &plan.steps {
         match step {
             Step::Kernel(region) => {
-                let kernel = lower::lower(graph, region, &producers, &constants, target).map_err(|e| e.to_string())?;
-                out.push(Described { head: head(&names, &kernel), kernel });
+                for region in lower::pieces(graph, region, &producers, &constants, target) {
+                    let kernel = lower::lower(graph, &region, &producers, &constants, target);
+                    let kernel = kernel.map_err(|e| e.to_string())?;
+                    out.push(Described { head: head(&names, &kernel), kernel });
+                }
             }
             Step::Control(idx, plans) => {
                 let mut regions = graph.nodes[*idx].regions.iter().zip(plans);

@@ -142,7 +142,7 @@ impl Assembler<'_> {
                 self.checks_up_to(frame, last);
             }
             match step {
-                Step::Kernel(region) => self.launch(frame, region)?,
+                Step::Kernel(region) => self.launches(frame, region)?,
                 Step::Alias(idx) => self.alias(frame, *idx),
                 Step::Host(idx) => self.host(frame, *idx),
                 Step::Indices(check) => self.indices(frame, check),
@@ -159,6 +159,13 @@ impl Assembler<'_> {
         let buffer = self.b.program().views[from.idx()].buffer;
         let view = self.b.view(buffer, &Dim::from(0), ty.dtype, &ty.shape);
         frame.views.insert(node.outputs[0], view);
+    }
+
+    /// The launches of a region: one, or where the target has no template for an attention those of its parts.
+    fn launches(&mut self, frame: &mut Frame, region: &Region) -> Result<(), Error> {
+        let target = self.target.lowering(self.options.numerics);
+        let pieces = lower::pieces(frame.graph, region, &frame.producers, &frame.constants, target);
+        pieces.iter().try_for_each(|piece| self.launch(frame, piece))
     }
 
     fn launch(&mut self, frame: &mut Frame, region: &Region) -> Result<(), Error> {
