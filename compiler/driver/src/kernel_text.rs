@@ -34,8 +34,9 @@ pub(crate) fn print(target: &Target, kernels: &[Kernel]) -> String {
         let dims: Vec<String> = kernel.dims.iter().map(ToString::to_string).collect();
         let split = if at > 0 { format!("{SPLIT}\n") } else { String::new() };
         let (name, dims, text) = (&kernel.name, dims.join(", "), kernel.text.trim_end());
-        let _ =
-            writeln!(out, "{split}// kernel {name}, dims [{dims}], tasks {}, scratch {}", kernel.tasks, kernel.scratch);
+        let maps: String = kernel.maps.iter().map(|map| format!(", map {map}")).collect();
+        let (tasks, scratch) = (&kernel.tasks, &kernel.scratch);
+        let _ = writeln!(out, "{split}// kernel {name}, dims [{dims}], tasks {tasks}, scratch {scratch}{maps}");
         let _ = writeln!(out, "{text}");
     }
     out

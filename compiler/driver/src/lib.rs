@@ -24,6 +24,7 @@ mod report;
 mod targets;
 mod watch;
 
+pub use assemble::maps::tensor_maps;
 pub use check::check;
 pub use compile::{Compiled, Frontend, compile, compile_imported, import_model, load_model, optimize_graph};
 pub use error::Error;

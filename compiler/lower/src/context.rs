@@ -17,6 +17,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) constants: &'a [Option<&'a Tensor>],
     /// Pointers of leaves and of the result.
     pub(crate) ptrs: BTreeMap<ValueId, Val>,
+    /// Tensor maps of the kernel.
+    pub(crate) maps: Vec<Val>,
     /// Merged axes, if all members address by the result's axes.
     pub(crate) groups: Option<Groups>,
     /// Values that are in registers already: an anchor that a template has computed.
@@ -69,6 +71,7 @@ impl<'a> Cx<'a> {
             producers,
             constants,
             ptrs: BTreeMap::new(),
+            maps: Vec::new(),
             groups: None,
             given: RefCell::default(),
             kept: RefCell::default(),

@@ -11,10 +11,11 @@ use crate::map::Map;
 use crate::rows::Rows;
 use crate::scatter::Scatter;
 use graph::{Graph, Node, ValueId};
-use kernels::text::{Access, Function, Param, Scalar, Ty, Val, Writer};
+use kernels::text::{Access, Function, FunctionKind, Param, Scalar, Ty, Val, Writer};
 use ops::Op;
 use schedule::Region;
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use tensor::{Dim, Tensor};
 
 /// What a kernel is written for.
@@ -93,6 +94,8 @@ pub struct Kernel {
     pub text: String,
     /// Pointers that it takes; the result comes last.
     pub args: Vec<Arg>,
+    /// Tensor maps that it takes, before everything else.
+    pub maps: Vec<TensorMap>,
     /// Numbers that it takes.
     pub dims: Vec<Dim>,
     /// Independent tasks: ranges of them run on threads (host), or each is one thread or one block (GPU).
@@ -107,6 +110,47 @@ pub struct Kernel {
     pub cost: Dim,
     /// Floating-point operations in all.
     pub flops: Dim,
+}
+
+/// How a kernel's copy engine sees one of its arguments (`sm_90` on). What a tile has beyond the sizes comes as zeros; its rows are
+/// swizzled within 128 bytes in shared memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorMap {
+    /// The value of the argument.
+    pub value: ValueId,
+    /// Bytes from its start to the map's first element.
+    pub offset: Dim,
+    /// Elements.
+    pub element: MapElement,
+    /// Elements along each axis, neighbors first.
+    pub sizes: Vec<Dim>,
+    /// Bytes from one to the next along each axis but the first.
+    pub strides: Vec<Dim>,
+    /// Elements of a tile along each axis.
+    pub tile: Vec<u32>,
+}
+
+impl Display for TensorMap {
+    /// `f16[K, M] strides [2*K] tile [64, 128] from byte 0`.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let list = |dims: &[Dim]| dims.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let (sizes, strides) = (list(&self.sizes), list(&self.strides));
+        let element = format!("{:?}", self.element).to_lowercase();
+        write!(f, "{element}[{sizes}] strides [{strides}] tile {:?} from byte {}", self.tile, self.offset)
+    }
+}
+
+/// Elements of tensor maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapElement {
+    /// Bytes.
+    U8,
+    /// `f16`.
+    F16,
+    /// `bf16`.
+    Bf16,
+    /// `f32`, rounded to `tf32` on the way to shared memory.
+    Tf32,
 }
 
 /// A block of GPU threads.
@@ -142,12 +186,20 @@ pub(crate) trait Recipe {
     fn block(&self) -> Option<Block> {
         None
     }
+    /// Tensor maps; while a task is written they are those of the context.
+    fn maps(&self) -> Vec<TensorMap> {
+        vec![]
+    }
     /// Writes one task. Its number is an `i64`, or an `i32` where a block does it.
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, scratch: Option<Val>);
 }
 
 /// A GPU block in which each thread takes a task.
 const THREADS: Block = Block { threads: 256, tasks: 256, shared: 0 };
+
+/// A parameter of 128 bytes that is never copied.
+const TENSOR_MAP: &str =
+    "llvm.byval = !llvm.array<128 x i8>, nvvm.grid_constant, llvm.align = 64 : i64";
 
 /// Writes the kernel of a region.
 ///
@@ -186,8 +238,8 @@ pub fn lower(
     // Eight operations a nanosecond: half of what vectors of a small core do, and right within a factor of a few.
     let cost = flops.clone().floor_div(8.into()).floor_div(tasks.clone().max(1.into()));
     let (template, block) = (recipe.template(), recipe.block().unwrap_or(THREADS));
-    let (dims, scratch) = (cx.dims(), recipe.scratch());
-    Ok(Kernel { name: name(&cx), text, args, dims, tasks, template, block, scratch, cost, flops })
+    let (dims, scratch, maps) = (cx.dims(), recipe.scratch(), recipe.maps());
+    Ok(Kernel { name: name(&cx), text, args, maps, dims, tasks, template, block, scratch, cost, flops })
 }
 
 /// The regions that become a kernel each: the region itself, or for an attention that no template of the target takes the
@@ -317,7 +369,9 @@ fn host_function(cx: &mut Cx, args: &[Arg], recipe: &dyn Recipe) -> String {
 fn gpu_function(cx: &mut Cx, args: &[Arg], recipe: &dyn Recipe, gpu: Gpu) -> String {
     let n_dims = cx.dims().len();
     let global: Ty = Scalar::Ptr(1).into();
-    let mut params = vec![Param::with(global, "llvm.noalias"); args.len()];
+    let n_maps = recipe.maps().len();
+    let mut params = vec![Param::with(Ty::PTR, TENSOR_MAP); n_maps];
+    params.extend(vec![Param::with(global, "llvm.noalias"); args.len()]);
     params.extend(vec![Param::of(Ty::I64); n_dims + 1]);
     let mut w = Writer::new();
     w.set_native_bf16(gpu.chip.sm >= 80);
@@ -328,7 +382,14 @@ fn gpu_function(cx: &mut Cx, args: &[Arg], recipe: &dyn Recipe, gpu: Gpu) -> Str
         }
         let attrs = block
             .map_or(String::new(), |b| format!("nvvm.maxntid = array<i32: {}>, nvvm.minctasm = 1 : i32", b.threads));
-        w.function(Function { attrs: &attrs, ..Function::kernel("kernel", &params) }, |w, p| {
+        // Parameters in constant memory are allowed only for functions of the `llvm` dialect.
+        let (kind, attrs) = match n_maps {
+            0 => (FunctionKind::Kernel, attrs),
+            _ => (FunctionKind::Llvm, format!("nvvm.kernel, {attrs}")),
+        };
+        w.function(Function { kind, attrs: &attrs, ..Function::kernel("kernel", &params) }, |w, p| {
+            let (maps, p) = p.split_at(n_maps);
+            cx.maps = maps.to_vec();
             let ptrs = args.iter().zip(p).map(|(arg, ptr)| (arg.value, *ptr)).collect();
             cx.bind(ptrs, p[args.len()..args.len() + n_dims].to_vec());
             match block {

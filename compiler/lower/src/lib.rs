@@ -41,5 +41,5 @@ mod value;
 
 pub use error::LowerError;
 pub use gpu::Gpu;
-pub use kernel::{Arg, Block, Kernel, Packing, Target, lower, pieces};
+pub use kernel::{Arg, Block, Kernel, MapElement, Packing, Target, TensorMap, lower, pieces};
 pub use kernels::gpu::Chip;

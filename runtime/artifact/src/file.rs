@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::io::Write;
 
 /// The version of the format that this crate reads and writes.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// The first bytes of every artifact. The last ones catch transfers in text mode.
 pub const MAGIC: [u8; 8] = *b"TENFOLD\n";

@@ -24,6 +24,7 @@ mod manifest;
 mod program;
 mod refs;
 mod step;
+mod tensor_map;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -38,6 +39,7 @@ pub use kernels::{HostKernel, HostUnit, Import, Kernels, PtxKernel};
 pub use manifest::{Manifest, Signature, SymbolRange};
 pub use program::{Buffer, Place, Port, Program, View};
 pub use step::{Condition, Launch, Loop, Scan, Step};
+pub use tensor_map::{MapElement, Swizzle, TensorMap};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

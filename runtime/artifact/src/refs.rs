@@ -1,6 +1,6 @@
 //! What a step refers to, for walks that do not care which step it is.
 
-use crate::{BlockId, Condition, DimId, Step, SymbolId, ViewId};
+use crate::{BlockId, Condition, DimId, Step, SymbolId, TensorMap, ViewId};
 
 impl Step {
     /// The views that the step itself mentions; not those of nested blocks.
@@ -62,7 +62,7 @@ impl Step {
         match self {
             Step::Launch(l) => {
                 let own = [l.tasks, l.scratch, l.cost, l.flops, l.bytes];
-                l.dims.iter().copied().chain(own).collect()
+                l.dims.iter().copied().chain(own).chain(l.maps.iter().flat_map(TensorMap::dims)).collect()
             }
             Step::Dims { values, .. } | Step::Indices { sizes: values, .. } => values.clone(),
             Step::Let { value, .. } => vec![*value],

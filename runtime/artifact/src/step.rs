@@ -1,6 +1,6 @@
 //! The steps of a program.
 
-use crate::{BlockId, DimId, HostOp, KernelId, NodeId, SymbolId, ViewId};
+use crate::{BlockId, DimId, HostOp, KernelId, NodeId, SymbolId, TensorMap, ViewId};
 use serde::{Deserialize, Serialize};
 
 /// One thing that a program does.
@@ -101,7 +101,8 @@ pub enum Step {
 /// `scratch` start at multiples of 64.
 ///
 /// # PTX ABI
-/// The parameters are the device pointers of `args` (u64 each, multiples of 16), then `dims` (s64 each), then `tasks` (s64).
+/// The parameters are `maps` (`.align 64 .b8[128]` each), the device pointers of `args` (u64 each, multiples of 16), then `dims`
+/// (s64 each), then `tasks` (s64).
 /// The grid has `ceil(tasks / tasks_per_block)` blocks, see [`PtxKernel`](crate::PtxKernel).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
@@ -109,6 +110,8 @@ pub struct Launch {
     pub kernel: KernelId,
     /// Tensors it reads and writes.
     pub args: Vec<ViewId>,
+    /// Tensor maps it needs; none on the host.
+    pub maps: Vec<TensorMap>,
     /// Numbers it needs.
     pub dims: Vec<DimId>,
     /// How many independent tasks there are. With none the launch does nothing.

@@ -23,6 +23,7 @@ fn small() -> Artifact {
         Step::Launch(Launch {
             kernel: KernelId(0),
             args,
+            maps: vec![],
             dims: vec![tasks],
             tasks,
             scratch: zero,
@@ -271,4 +272,72 @@ fn tensors_of_two_types_cannot_be_expected_to_be_the_same() {
         }
     }
     assert!(artifact.check().unwrap_err().to_string().contains("two types"));
+}
+
+/// The artifact with a PTX kernel in place of the host's, and a tensor map of its first argument.
+fn mapped() -> Artifact {
+    let mut artifact = small();
+    let variant = &mut artifact.variants[0];
+    variant.target = "nvptx:sm_90a".into();
+    let kernel =
+        PtxKernel { name: "add".into(), unit: 0, entry: "kernel".into(), block: 32, tasks_per_block: 1, shared: 0 };
+    variant.kernels = Kernels::Ptx { units: vec![CodeId(0)], kernels: vec![kernel] };
+    artifact.code = vec![Bytes::from_static(b"text")];
+    let DimId(n) = variant.program.views[0].shape[0];
+    first_launch(&mut artifact).maps = vec![TensorMap {
+        arg: 0,
+        offset: DimId(n),
+        element: MapElement::F16,
+        sizes: vec![DimId(n), DimId(n)],
+        strides: vec![DimId(n)],
+        tile: vec![64, 128],
+        swizzle: Swizzle::B128,
+        promotion: 256,
+    }];
+    artifact
+}
+
+fn first_launch(artifact: &mut Artifact) -> &mut Launch {
+    match &mut artifact.variants[0].program.blocks[1][0] {
+        Step::Launch(launch) => launch,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn tensor_maps_round_trip_and_are_printed() {
+    let artifact = mapped();
+    let back = Artifact::decode(Bytes::from(artifact.encode().unwrap())).unwrap();
+    assert_eq!(back, artifact);
+    let text = back.to_string();
+    let map = "tasks N map arg 0 from byte N f16[N, N] strides [N] tile [64, 128] swizzle 128 fetch 256 flops N";
+    assert!(text.contains(map), "{text}");
+}
+
+#[test]
+fn tensor_maps_that_cannot_be_are_refused() {
+    let refuse = |expected: &str, change: fn(&mut TensorMap)| {
+        let mut artifact = mapped();
+        change(&mut first_launch(&mut artifact).maps[0]);
+        let error = artifact.encode().unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}, not: {expected}");
+    };
+    refuse("a tensor map of argument 3, there are 3", |map| map.arg = 3);
+    refuse("expression 99", |map| map.offset = DimId(99));
+    refuse("expression 99", |map| map.strides[0] = DimId(99));
+    refuse("with 0 sizes", |map| map.sizes.clear());
+    refuse("with 2 sizes, 2 strides and 2 sizes of a tile", |map| map.strides.push(DimId(0)));
+    refuse("with 6 sizes", |map| {
+        map.sizes = vec![DimId(0); 6];
+        map.strides = vec![DimId(0); 5];
+        map.tile = vec![8; 6];
+    });
+    refuse("a tile of 257 elements", |map| map.tile[1] = 257);
+    refuse("a tile of 0 elements", |map| map.tile[0] = 0);
+    refuse("rows of 130 bytes", |map| map.tile[0] = 65);
+    refuse("rows of 128 bytes and swizzle 64", |map| map.swizzle = Swizzle::B64);
+    refuse("fetches 100 bytes", |map| map.promotion = 100);
+    let mut on_host = small();
+    first_launch(&mut on_host).maps = first_launch(&mut mapped()).maps.clone();
+    assert!(on_host.encode().unwrap_err().to_string().contains("tensor maps for a kernel of the host"));
 }

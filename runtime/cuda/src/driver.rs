@@ -1,6 +1,6 @@
 //! The few calls of the CUDA driver that the device needs.
 
-use runtime::DeviceError;
+use runtime::{DeviceError, TensorMap};
 use std::ffi::CStr;
 
 /// A handle that the driver gave out.
@@ -76,8 +76,10 @@ pub(crate) trait Driver: Send + Sync {
     unsafe fn set_word(&self, stream: Handle, to: u64, word: u32) -> Result<(), Failure>;
     /// Writes one byte.
     unsafe fn set_byte(&self, stream: Handle, to: u64, byte: u8) -> Result<(), Failure>;
-    /// Launches a kernel with 64-bit parameters.
-    unsafe fn launch(&self, stream: Handle, function: Handle, shape: Shape, params: &mut [u64]) -> Result<(), Failure>;
+    /// The bytes of a tensor map that is not empty.
+    fn encode_map(&self, map: &TensorMap) -> Result<MapBytes, Failure>;
+    /// Launches a kernel with tensor maps, then 64-bit parameters.
+    unsafe fn launch(&self, stream: Handle, function: Handle, shape: Shape, params: Params<'_>) -> Result<(), Failure>;
     /// Waits for a stream.
     unsafe fn synchronize(&self, stream: Handle) -> Result<(), Failure>;
     /// Starts to record a stream's work.
@@ -94,6 +96,17 @@ pub(crate) trait Driver: Send + Sync {
     unsafe fn elapsed(&self, from: Handle, to: Handle) -> Result<f32, Failure>;
     /// Frees an event.
     unsafe fn destroy_event(&self, event: Handle);
+}
+
+/// A tensor map as a kernel gets it: the driver's own format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub(crate) struct MapBytes(pub(crate) [u8; 128]);
+
+/// The parameters of a launch, in this order.
+pub(crate) struct Params<'a> {
+    pub(crate) maps: &'a mut [MapBytes],
+    pub(crate) numbers: &'a mut [u64],
 }
 
 /// The extents of a launch.

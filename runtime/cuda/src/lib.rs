@@ -10,6 +10,7 @@
 //! Start reading at [`Cuda`], then `module` and `stream`.
 
 mod driver;
+mod maps;
 mod module;
 mod real;
 mod stream;

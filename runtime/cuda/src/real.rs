@@ -1,10 +1,10 @@
 //! The driver itself, through cudarc.
 
 use crate::Info;
-use crate::driver::{Driver, Failure, Handle, Shape};
+use crate::driver::{Driver, Failure, Handle, MapBytes, Params, Shape};
 use cudarc::driver::sys::{self, CUdevice_attribute, CUfunction_attribute, CUjit_option, CUstreamCaptureMode};
 use cudarc::driver::{DriverError, result};
-use runtime::DeviceError;
+use runtime::{DeviceError, TensorMap};
 use std::ffi::{CStr, CString, c_void};
 
 /// The driver with the primary context of one device.
@@ -205,9 +205,16 @@ impl Driver for RealDriver {
         Ok(unsafe { result::memset_d8_async(to, byte, 1, stream(handle)) }?)
     }
 
-    unsafe fn launch(&self, handle: Handle, function: Handle, shape: Shape, params: &mut [u64]) -> Result<(), Failure> {
+    fn encode_map(&self, map: &TensorMap) -> Result<MapBytes, Failure> {
         self.bind()?;
-        let mut pointers: Vec<*mut c_void> = params.iter_mut().map(|param| std::ptr::from_mut(param).cast()).collect();
+        crate::maps::encode(map)
+    }
+
+    unsafe fn launch(&self, handle: Handle, function: Handle, shape: Shape, params: Params<'_>) -> Result<(), Failure> {
+        self.bind()?;
+        let maps = params.maps.iter_mut().map(|map| std::ptr::from_mut(map).cast());
+        let numbers = params.numbers.iter_mut().map(|number| std::ptr::from_mut(number).cast());
+        let mut pointers: Vec<*mut c_void> = maps.chain(numbers).collect();
         let (function, extents) = (function.0 as sys::CUfunction, ((shape.grid, 1, 1), (shape.block, 1, 1)));
         // SAFETY: promised by the caller; the driver copies the parameters before the call returns.
         unsafe {

@@ -1,13 +1,16 @@
 //! A CUDA stream and the graphs that were captured on it.
 
-use crate::driver::{Failure, Handle, Shape};
+use crate::driver::{Failure, Handle, MapBytes, Params, Shape};
 use crate::module::Loaded;
-use runtime::{Address, DeviceError, GraphId, Mark, Stream, Work};
+use runtime::{Address, DeviceError, GraphId, Mark, Stream, TensorMap, Work};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Kernels access so many bytes at once.
 const ALIGN: u64 = 16;
+/// So many encoded tensor maps are kept; a program of fixed shapes has a few for each launch.
+const KEPT_MAPS: usize = 4096;
 
 /// A stream of one module.
 pub(crate) struct CudaStream {
@@ -18,6 +21,9 @@ pub(crate) struct CudaStream {
     events: Vec<Option<Handle>>,
     capturing: bool,
     params: Vec<u64>,
+    maps: Vec<MapBytes>,
+    /// Tensor maps by what they say, so that a launch at the same place and of the same sizes encodes nothing.
+    known_maps: BTreeMap<TensorMap, MapBytes>,
 }
 
 impl Drop for CudaStream {
@@ -36,7 +42,16 @@ impl CudaStream {
     /// A new stream.
     pub(crate) fn new(shared: Arc<Loaded>) -> Result<Self, DeviceError> {
         let stream = shared.driver.create_stream().map_err(|e| e.explain(&shared.device, "creating a stream"))?;
-        Ok(CudaStream { shared, stream, graphs: vec![], events: vec![], capturing: false, params: vec![] })
+        Ok(CudaStream {
+            shared,
+            stream,
+            graphs: vec![],
+            events: vec![],
+            capturing: false,
+            params: vec![],
+            maps: vec![],
+            known_maps: BTreeMap::new(),
+        })
     }
 
     fn explain(&self, doing: &str) -> impl Fn(Failure) -> DeviceError {
@@ -77,6 +92,22 @@ impl CudaStream {
         result.map_err(self.explain("writing dimensions"))
     }
 
+    /// The bytes of a tensor map; zeros for one of an empty tensor.
+    fn map(&mut self, map: &TensorMap) -> Result<MapBytes, Failure> {
+        if map.is_empty() {
+            return Ok(MapBytes([0; 128]));
+        }
+        if let Some(known) = self.known_maps.get(map) {
+            return Ok(*known);
+        }
+        let bytes = self.shared.driver.encode_map(map)?;
+        if self.known_maps.len() >= KEPT_MAPS {
+            self.known_maps.clear();
+        }
+        self.known_maps.insert(map.clone(), bytes);
+        Ok(bytes)
+    }
+
     /// Waits until everything is done.
     pub(crate) fn wait(&self) -> Result<(), DeviceError> {
         // SAFETY: the stream is alive.
@@ -109,7 +140,9 @@ impl Stream for CudaStream {
     }
 
     unsafe fn launch(&mut self, work: Work<'_>) -> Result<(), DeviceError> {
-        let (function, kernel) = &self.shared.functions[work.kernel.idx()];
+        let shared = self.shared.clone();
+        let (function, kernel) = &shared.functions[work.kernel.idx()];
+        let (function, name) = (*function, kernel.name.as_str());
         let blocks = work.tasks.unsigned_abs().div_ceil(u64::from(kernel.tasks_per_block));
         let Some(grid) = i32::try_from(blocks).ok().map(i32::unsigned_abs) else {
             let why = format!("kernel `{}` needs {blocks} blocks, which is more than a grid has", kernel.name);
@@ -121,9 +154,17 @@ impl Stream for CudaStream {
             return Err(DeviceError::Failed { device: self.shared.device.clone(), why });
         }
         pack(&work, &mut self.params);
+        self.maps.clear();
+        for map in work.maps {
+            let bytes = self.map(map).map_err(|failure| {
+                failure.explain(&self.shared.device, &format!("encoding a tensor map of kernel `{name}`"))
+            })?;
+            self.maps.push(bytes);
+        }
         let shape = Shape { grid, block: kernel.block, shared: kernel.shared };
+        let params = Params { maps: &mut self.maps, numbers: &mut self.params };
         // SAFETY: promised by the caller; the parameters are those of the ABI.
-        let result = unsafe { self.shared.driver.launch(self.stream, *function, shape, &mut self.params) };
+        let result = unsafe { self.shared.driver.launch(self.stream, function, shape, params) };
         result.map_err(|failure| failure.explain(&self.shared.device, &format!("launching kernel `{}`", kernel.name)))
     }
 

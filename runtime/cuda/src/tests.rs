@@ -1,10 +1,10 @@
 //! What the device asks of the driver, recorded by a driver that does nothing.
 
-use crate::driver::{Driver, Failure, Handle, Shape};
+use crate::driver::{Driver, Failure, Handle, MapBytes, Params, Shape};
 use crate::{Cuda, Info};
 use artifact::*;
 use bytes::Bytes;
-use runtime::{DeviceError, Engine};
+use runtime::{DeviceError, Engine, TensorMap};
 use std::ffi::CStr;
 use std::sync::{Arc, Mutex};
 use tensor::{DType, Dim, Tensor};
@@ -76,7 +76,16 @@ impl Driver for Fake {
         self.log(format!("byte {byte}"));
         Ok(())
     }
-    unsafe fn launch(&self, _: Handle, function: Handle, shape: Shape, params: &mut [u64]) -> Result<(), Failure> {
+    fn encode_map(&self, map: &TensorMap) -> Result<MapBytes, Failure> {
+        let TensorMap { element, sizes, strides, tile, swizzle, promotion, .. } = map;
+        self.log(format!("map {element} {sizes:?} {strides:?} {tile:?} swizzle {swizzle} fetch {promotion}"));
+        Ok(MapBytes([7; 128]))
+    }
+    unsafe fn launch(&self, _: Handle, function: Handle, shape: Shape, params: Params<'_>) -> Result<(), Failure> {
+        for map in &*params.maps {
+            self.log(format!("with map {}", map.0[0]));
+        }
+        let params = &*params.numbers;
         let base = params[0];
         // Addresses relative to the first one; small numbers of either sign are dimensions.
         let relative = |p: i64| {
@@ -135,6 +144,7 @@ fn artifact(with_branch: bool) -> Arc<Artifact> {
     let [tasks, less, zero] = [b.dim(&n), b.dim(&(n - 5.into())), b.dim(&0.into())];
     b.push(Step::Dims { values: vec![tasks], out: shape });
     let launch = Step::Launch(Launch {
+        maps: vec![],
         kernel: KernelId(0),
         args: vec![x, w, y],
         dims: vec![less],
@@ -299,4 +309,64 @@ fn a_missing_driver_is_an_error_that_says_so() {
         }
         Err(other) => panic!("{other}"),
     }
+}
+
+/// The artifact with a tensor map of `x` as rows of four, whose stride is an expression.
+fn with_map(stride: &Dim) -> Arc<Artifact> {
+    let mut artifact = Arc::unwrap_or_clone(artifact(true));
+    let program = &mut artifact.variants[0].program;
+    let mut dim = |dim: Dim| {
+        program.exprs.push(dim.to_string());
+        DimId(program.exprs.len() as u32 - 1)
+    };
+    let map = artifact::TensorMap {
+        arg: 0,
+        offset: dim(0.into()),
+        element: MapElement::F32,
+        sizes: vec![dim(4.into()), dim(Dim::symbol("N").floor_div(4.into()))],
+        strides: vec![dim(stride.clone())],
+        tile: vec![4, 8],
+        swizzle: Swizzle::None,
+        promotion: 128,
+    };
+    for step in program.blocks.iter_mut().flatten() {
+        if let Step::Launch(launch) = step {
+            launch.maps = vec![map.clone()];
+        }
+    }
+    Arc::new(artifact)
+}
+
+#[test]
+fn tensor_maps_are_encoded_once_for_each_place_and_size() {
+    let fake = Arc::new(Fake::default());
+    let engine = Engine::from_artifact(with_map(&16.into()), &device(&fake, 90)).unwrap();
+    let run = |len| {
+        fake.take();
+        engine.run(&input(len)).unwrap();
+        fake.take().into_iter().filter(|call| call.contains("map")).collect::<Vec<_>>()
+    };
+    let encode = |rows: usize| format!("map f32 [4, {rows}] [16] [4, 8] swizzle none fetch 128");
+    assert_eq!(run(8), [encode(2), "with map 7".into()]);
+    assert_eq!(run(8), ["with map 7"], "nothing changed");
+    assert_eq!(run(4), [encode(1), "with map 7".into()]);
+    assert_eq!(run(3), ["with map 0"], "no rows: the kernel gets zeros");
+}
+
+#[test]
+fn tensor_maps_that_leave_their_tensor_or_the_format_are_errors() {
+    let error = |stride: Dim| {
+        let fake = Arc::new(Fake::default());
+        let engine = Engine::from_artifact(with_map(&stride), &device(&fake, 90)).unwrap();
+        let error = engine.run(&input(8)).unwrap_err().to_string();
+        assert!(fake.take().iter().all(|call| !call.starts_with("launch")));
+        error
+    };
+    let n = Dim::symbol("N");
+    let text = error(n.clone() * 4.into());
+    assert!(text.contains("the tensor map of") && text.contains("leaves its buffer of 32 bytes"), "{text}");
+    let text = error(n.clone());
+    assert!(text.contains("has a stride of 8 bytes: it must be a multiple of 16"), "{text}");
+    let text = error(Dim::from(0) - n);
+    assert!(text.contains("negative size: `-N` = -8"), "{text}");
 }

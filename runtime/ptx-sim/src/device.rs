@@ -1,8 +1,8 @@
 //! The simulator as a device of the runtime.
 
-use crate::exec::{Counts, Options};
+use crate::exec::{self, Counts, Options};
 use crate::machine::{Grid, Machine, ModuleId};
-use artifact::{Artifact, Kernels, Place, PtxKernel, WeightId};
+use artifact::{Artifact, Kernels, MapElement, Place, PtxKernel, WeightId};
 use runtime::{Address, Device, DeviceError, Memory, Module, Stream, Work};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -232,11 +232,15 @@ impl Stream for SimStream {
         let Some(blocks) = blocks else {
             return Err(sim.failed(format!("kernel `{}` needs more blocks than a grid has", kernel.name)));
         };
-        // The parameters of the ABI: addresses, dimensions, number of tasks, 64 bits each.
+        // The parameters of the ABI: tensor maps, then addresses, dimensions and the number of tasks, 64 bits each.
+        let mut params = vec![];
+        for map in work.maps {
+            let bytes = if map.is_empty() { [0; 128] } else { translate(map).encode().map_err(|e| sim.failed(e))? };
+            params.extend_from_slice(&bytes);
+        }
         let numbers =
             work.args.iter().map(|address| address.get()).chain(work.dims.iter().map(|dim| dim.cast_unsigned()));
-        let params: Vec<u8> =
-            numbers.chain([work.tasks.cast_unsigned()]).flat_map(|number| number.to_le_bytes()).collect();
+        params.extend(numbers.chain([work.tasks.cast_unsigned()]).flat_map(|number| number.to_le_bytes()));
         let grid = Grid { shared: kernel.shared, ..Grid::line(blocks, kernel.block) };
         let ranges = work.buffers.iter().map(|(address, bytes)| address.get()..address.get() + *bytes as u64);
         let counts = lock(&self.shared.machine).launch_within(*module, &kernel.entry, grid, &params, ranges.collect());
@@ -247,5 +251,23 @@ impl Stream for SimStream {
 
     fn synchronize(&mut self) -> Result<(), DeviceError> {
         Ok(())
+    }
+}
+
+/// A tensor map of the runtime as one of the machine.
+fn translate(map: &runtime::TensorMap) -> exec::TensorMap {
+    exec::TensorMap {
+        address: map.address.get(),
+        element: map.element.bytes() as u8,
+        sizes: map.sizes.clone(),
+        strides: map.strides.clone(),
+        tile: map.tile.clone(),
+        swizzle: match map.swizzle {
+            artifact::Swizzle::None => exec::Swizzle::None,
+            artifact::Swizzle::B32 => exec::Swizzle::B32,
+            artifact::Swizzle::B64 => exec::Swizzle::B64,
+            artifact::Swizzle::B128 => exec::Swizzle::B128,
+        },
+        rounds: map.element == MapElement::Tf32,
     }
 }

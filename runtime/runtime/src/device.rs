@@ -3,7 +3,7 @@
 //! A [`Device`] loads a variant of an artifact and becomes a [`Module`]: its kernels and weights, ready to use. Each run has
 //! a [`Stream`], which does things in order. Control flow, symbols and host operators are no business of a device.
 
-use crate::DeviceError;
+use crate::{DeviceError, TensorMap};
 use artifact::{Artifact, KernelId, WeightId};
 use std::any::Any;
 use std::sync::Arc;
@@ -106,6 +106,8 @@ pub struct Work<'a> {
     pub args: &'a [Address],
     /// The buffers that the tensors lie in, with their bytes; empty unless the module [looks at them](Module::checks_bounds).
     pub buffers: &'a [(Address, usize)],
+    /// Tensor maps.
+    pub maps: &'a [TensorMap],
     /// Values of dimensions.
     pub dims: &'a [i64],
     /// Number of tasks, positive.

@@ -4,7 +4,7 @@ use crate::device::{Address, Stream, Work};
 use crate::limits::Clock;
 use crate::memory::{Located, RunMemory, host_bytes};
 use crate::profile::{Recorder, Watch};
-use crate::{DeviceError, Error, host_ops};
+use crate::{DeviceError, Error, TensorMap, host_ops};
 use artifact::{BlockId, Condition, DimId, HostOp, Launch, Program, Step, SymbolId, ViewId};
 use bytes::Bytes;
 use tensor::{Scalar, Tensor};
@@ -18,6 +18,7 @@ pub(crate) struct Run<'a> {
     args: Vec<Address>,
     buffers: Vec<(Address, usize)>,
     dims: Vec<i64>,
+    maps: Vec<TensorMap>,
 }
 
 impl<'a> Run<'a> {
@@ -28,7 +29,7 @@ impl<'a> Run<'a> {
         clock: Clock,
         recorder: Option<&'a mut Recorder>,
     ) -> Self {
-        Run { memory, stream, clock, recorder, args: vec![], buffers: vec![], dims: vec![] }
+        Run { memory, stream, clock, recorder, args: vec![], buffers: vec![], dims: vec![], maps: vec![] }
     }
 
     /// Runs the whole program.
@@ -107,10 +108,11 @@ impl<'a> Run<'a> {
         for dim in &launch.dims {
             self.dims.push(self.memory.value(*dim)?);
         }
+        self.memory.maps(launch, &mut self.maps)?;
         let scratch = self.memory.scratch(launch.scratch)?;
         let cost = self.memory.value(launch.cost)?;
-        let (args, buffers, dims) = (&self.args[..], &self.buffers[..], &self.dims[..]);
-        let work = Work { kernel: launch.kernel, args, buffers, dims, tasks, scratch, cost };
+        let (args, buffers, dims, maps) = (&self.args[..], &self.buffers[..], &self.dims[..], &self.maps[..]);
+        let work = Work { kernel: launch.kernel, args, buffers, maps, dims, tasks, scratch, cost };
         // SAFETY: every address begins a view that was checked to lie in its buffer, which lives as long as the run; that the
         // kernel stays within its views is the contract of a trusted artifact.
         unsafe { self.stream.launch(work) }.map_err(|error| self.with_nodes(error, launch))?;

@@ -2,7 +2,7 @@
 
 use codegen::{HostTarget, PtxTarget, Source, Stage};
 use graph::{Graph, ValueId, value_names};
-use lower::{Arg, Kernel, Target};
+use lower::{Arg, Kernel, Target, TensorMap};
 use mlir::Session;
 use schedule::{Plan, Step};
 use std::collections::BTreeMap;
@@ -56,8 +56,10 @@ fn head(names: &BTreeMap<ValueId, String>, kernel: &Kernel) -> String {
         ),
         _ => String::new(),
     };
+    let map = |map: &TensorMap| format!(", map of {}: {map}", names[&map.value]);
+    let maps: String = kernel.maps.iter().map(map).collect();
     format!(
-        "// kernel {} ({}), dims [{}], tasks {tasks}, scratch {scratch}{template}\n",
+        "// kernel {} ({}), dims [{}], tasks {tasks}, scratch {scratch}{template}{maps}\n",
         kernel.name,
         args.join(", "),
         dims.join(", ")

@@ -92,10 +92,11 @@ fn artifact(graph: &Graph, kernel: &Kernel, target: &PtxTarget, ptx: &str) -> Ar
         }
         args.push(view);
     }
+    let maps = driver::tensor_maps(&mut b, kernel);
     let dims = kernel.dims.iter().map(|dim| b.dim(dim)).collect();
     let [tasks, zero] = [b.dim(&kernel.tasks), b.dim(&Dim::from(0))];
     let (scratch, cost, flops, bytes) = (zero, zero, zero, zero);
-    b.push(Step::Launch(Launch { kernel: KernelId(0), args, dims, tasks, scratch, cost, nodes: vec![], flops, bytes }));
+    b.push(Step::Launch(Launch { kernel: KernelId(0), args, maps, dims, tasks, scratch, cost, nodes: vec![], flops, bytes }));
     let block = kernel.block;
     let entry = PtxKernel {
         name: "k".into(),
@@ -187,6 +188,18 @@ fn assemble(program: &PathBuf, target: &PtxTarget, ptx: &str) -> Option<String> 
 
 /// Runs every `stride`th schedule of every case, beginning at `first`; gives how many.
 fn check(target: &str, sm: u32, (first, stride): (usize, usize), cases: Vec<Case>, ideal: bool) -> usize {
+    check_those(target, sm, (first, stride), cases, ideal, "")
+}
+
+/// Runs every `stride`th schedule, beginning at `first`, of those whose name has a word; gives how many.
+fn check_those(
+    target: &str,
+    sm: u32,
+    (first, stride): (usize, usize),
+    cases: Vec<Case>,
+    ideal: bool,
+    word: &str,
+) -> usize {
     let target: PtxTarget = target.parse().unwrap();
     let ptxas = ptxas();
     let session = mlir::Session::new();
@@ -197,6 +210,9 @@ fn check(target: &str, sm: u32, (first, stride): (usize, usize), cases: Vec<Case
         let expected = graph::evaluate(&graph, &inputs).unwrap();
         for place in ((first + number) % stride..).step_by(stride) {
             let Some(kernel) = kernel(&graph, gpu(&target, case.approximate, place)) else { break };
+            if !kernel.template.contains(word) {
+                continue;
+            }
             let what = format!("{} on {target}:\n{}", kernel.template, case.text);
             let ptx = codegen::ptx(&session, Source { name: "k", text: &kernel.text }, &target).unwrap();
             if let Some(fault) = ptxas.as_ref().and_then(|program| assemble(program, &target, &ptx)) {
@@ -242,4 +258,23 @@ fn tensor_cores_are_fed_without_waste() {
         case("i8", "i32", sizes, [1, 1], 0.0, false),
     ];
     assert!(check("sm_80", 80, (0, 3), whole, true) > 10);
+}
+
+/// Sizes that leave edges on all sides, and more tiles along `k` than there are stages.
+fn group_cases() -> Vec<Case> {
+    vec![
+        case("f16", "f16", [200, 136, 552], [1, 1], 2e-3, false),
+        case("f16", "f16", [131, 264, 72], [1, 0], 2e-3, false),
+        case("bf16", "f32", [264, 67, 136], [0, 1], 1e-5, false),
+        case("f16", "f32", [136, 264, 465], [0, 0], 1e-5, false),
+        case("f32", "f32", [70, 131, 260], [1, 1], 2e-3, true),
+        case("i8", "i32", [131, 70, 176], [1, 1], 0.0, false),
+        case("u8", "i32", [67, 140, 80], [1, 1], 0.0, false),
+    ]
+}
+
+#[test]
+fn products_by_warpgroups_compute_what_the_evaluator_does() {
+    let n = check_those("sm_90a", 90, (0, 1), group_cases(), false, "wgmma");
+    assert!(n > 100, "{n}");
 }

@@ -4,6 +4,7 @@ mod checks;
 mod control;
 mod host;
 mod indices;
+pub(crate) mod maps;
 pub(crate) mod pack;
 mod places;
 
@@ -196,6 +197,7 @@ impl Assembler<'_> {
                 _ => self.view(frame, arg.value),
             });
         }
+        let maps = maps::tensor_maps(&mut self.b, &kernel);
         let dims = kernel.dims.iter().map(|dim| self.b.dim(dim)).collect();
         let mut nodes: Vec<_> = sources.iter().map(|name| self.b.node(name)).collect();
         nodes.sort_unstable();
@@ -204,7 +206,7 @@ impl Assembler<'_> {
         let (flops, bytes) = (self.b.dim(&kernel.flops), self.b.dim(&bytes));
         let kernel = self.kernel(kernel);
         self.n_launches += 1;
-        self.b.push(Run::Launch(Launch { kernel, args, dims, tasks, scratch, cost, nodes, flops, bytes }));
+        self.b.push(Run::Launch(Launch { kernel, args, maps, dims, tasks, scratch, cost, nodes, flops, bytes }));
         Ok(())
     }
 

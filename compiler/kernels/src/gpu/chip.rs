@@ -34,6 +34,10 @@ pub enum Feature {
     Wgmma,
     /// `cp.async.bulk.tensor`.
     Tma,
+    /// `mbarrier.try_wait`.
+    Phases,
+    /// `setmaxnreg`.
+    HandOver,
 }
 
 /// Lowest `sm` and PTX version of each feature, and whether it needs an exact target.
@@ -48,6 +52,8 @@ const FEATURES: &[(Feature, u32, u32, bool)] = &[
     (Feature::CpAsync, 80, 70, false),
     (Feature::Wgmma, 90, 80, true),
     (Feature::Tma, 90, 80, false),
+    (Feature::Phases, 90, 78, false),
+    (Feature::HandOver, 90, 80, true),
 ];
 
 /// Numbers of a typical chip of an architecture.

@@ -32,6 +32,28 @@ impl SumTile {
         }
         at
     }
+
+    /// Neighboring sums of a row of the tile at `shared`, as a scalar or vector.
+    pub(crate) fn read(&self, w: &mut Writer, shared: Val, [row, column]: [Val; 2], lanes: u32) -> Val {
+        let group = 16 / self.elem.bytes();
+        let mut items = vec![];
+        for part in 0..lanes.div_ceil(group) {
+            let far = w.num(part * group);
+            let column = w.addi(column, far);
+            let address = self.address(w, row, column);
+            let pointer = w.shared_at(shared, address);
+            let n = lanes.min(group);
+            if n == 1 {
+                return w.load(pointer, self.elem.into(), self.elem.bytes());
+            }
+            let all = w.load(pointer, Ty::vector(self.elem, n), Access::aligned(n * self.elem.bytes()));
+            if lanes <= group {
+                return all;
+            }
+            items.extend((0..n).map(|lane| w.extract(all, lane)));
+        }
+        w.vector_of(&items)
+    }
 }
 
 impl Matmul {
@@ -115,36 +137,12 @@ impl Matmul {
             let (row_ok, column_ok) = (w.cmpi(IntCmp::Slt, row, place.m), w.cmpi(IntCmp::Slt, absolute, place.n));
             let inside = w.andi(row_ok, column_ok);
             w.if_then(inside, |w| {
-                let sums = self.read_run(w, shared, slab_row, column);
+                let sums = self.sum_tile().read(w, shared, [slab_row, column], lanes);
                 let (row, column) = (w.extsi(row, Scalar::I64), w.extsi(absolute, Scalar::I64));
                 finish(w, row, column, sums);
             });
             vec![]
         });
-    }
-
-    /// Neighboring sums of a row, as a scalar or vector.
-    fn read_run(&self, w: &mut Writer, shared: Val, row: Val, column: Val) -> Val {
-        let tile = self.sum_tile();
-        let group = 16 / tile.elem.bytes();
-        let lanes = self.schedule.lanes;
-        let mut items = vec![];
-        for part in 0..lanes.div_ceil(group) {
-            let far = w.num(part * group);
-            let column = w.addi(column, far);
-            let address = tile.address(w, row, column);
-            let pointer = w.shared_at(shared, address);
-            let n = lanes.min(group);
-            if n == 1 {
-                return w.load(pointer, tile.elem.into(), tile.elem.bytes());
-            }
-            let all = w.load(pointer, Ty::vector(tile.elem, n), Access::aligned(n * tile.elem.bytes()));
-            if lanes <= group {
-                return all;
-            }
-            items.extend((0..n).map(|lane| w.extract(all, lane)));
-        }
-        w.vector_of(&items)
     }
 
     /// Addresses of each access of a warp to the tile of sums: writes of a run, and reads; for the bank checker.

@@ -4,7 +4,7 @@
 //! with swizzles, and [`banks`] how many wavefronts an access takes there; `inst` writes single instructions;
 //! [`Atom`] is a matrix instruction with the places of its fragments; [`Stager`] brings tiles from global to shared memory;
 //! [`Matmul`] is a block's product of two operands, on tensor cores or on FMA units, with a callback for what follows, and
-//! [`Few`] one with few rows; [`Rows`] combines the elements of rows.
+//! [`Few`] one with few rows; [`GroupMatmul`] is one by warpgroups, whose tiles come by tensor copies; [`Rows`] combines the elements of rows.
 //!
 //! # Invariants
 //! - Nothing here knows graphs. Operands are pointers with strides, or places that a [`Gather`] computes.
@@ -15,10 +15,13 @@
 //!
 //! Start reading at [`Matmul`].
 
+mod async_inst;
 pub mod banks;
 mod chip;
 mod epilogue;
 mod few;
+mod group;
+mod group_schedule;
 mod inst;
 mod ints;
 pub mod layout;
@@ -32,9 +35,12 @@ mod stage;
 mod tensor_core;
 #[cfg(test)]
 mod tests;
+mod wgmma;
 
 pub use chip::{Chip, Feature};
 pub use few::{Few, FewPlace};
+pub use group::{GroupMatmul, GroupPlace};
+pub use group_schedule::GroupSchedule;
 pub use ints::{Ints, Plain};
 pub use matmul::{Matmul, Place};
 pub use mma::Atom;

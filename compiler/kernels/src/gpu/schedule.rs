@@ -92,6 +92,8 @@ pub struct Problem {
     pub lanes: u32,
     /// The matrix instruction that these types and the numerics contract permit, whether or not the chip has it.
     pub atom: Option<Atom>,
+    /// Whether tensor maps can describe both operands.
+    pub maps: bool,
 }
 
 /// Rows, columns, `k` in bytes, warps. Beside each the registers that a thread needs were measured with ptxas.

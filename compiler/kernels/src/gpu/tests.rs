@@ -23,6 +23,7 @@ fn problem(chip: Chip, elem: Scalar, atom: Option<Atom>, along: [Along; 2], piec
         pieces,
         lanes: 16 / elem.bytes().clamp(2, 4),
         atom,
+        maps: true,
     }
 }
 

@@ -3,8 +3,11 @@
 //! Each template is a file with a constructor that says whether it takes a region, and a line in [`TEMPLATES`]; the first
 //! that does is used. What none takes is computed element by element, one for each thread.
 
+mod blocks;
 mod facts;
 mod few;
+mod groups;
+mod maps;
 mod operands;
 mod product;
 mod rows;

@@ -7,22 +7,22 @@
 //! chain of fused multiply-adds for each element, in order of `k`, just as the kernel that computes each element on its own.
 
 use super::Gpu;
+use super::blocks::{Tiles, finish};
 use super::facts::{divides, guess};
-use super::operands::{Facts, Side, batch_of, dim32, facts, result_index};
+use super::groups::GroupProduct;
+use super::maps;
+use super::operands::{Facts, Side, dim32, facts};
 use super::windows::WindowPlaces;
-use crate::context::{Cx, Scope};
+use crate::context::Cx;
 use crate::contraction::{Columns, Contraction, Matrix};
 use crate::kernel::{Block, Recipe};
-use crate::reduce::finish;
 use crate::types::memory;
 use graph::Node;
-use kernels::gpu::{Atom, Ints, Matmul, Operand, Place, Problem, Schedule, Source};
-use kernels::text::{Val, Writer};
+use kernels::gpu::{Atom, GroupSchedule, Ints, Matmul, Operand, Place, Problem, Schedule, Source};
+use kernels::text::{Scalar, Val, Writer};
 use ops::Op;
 use tensor::{DType, Dim};
 
-/// Tile rows that are walked before the next tile column, so that blocks that run together share both operands.
-const GROUP: u32 = 8;
 /// What an unknown size is taken for when a schedule is chosen.
 const UNKNOWN: u64 = 512;
 
@@ -47,9 +47,42 @@ pub(super) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + '
         return None;
     }
     let (a, b) = (facts(cx, &contraction, Side::A), facts(cx, &contraction, Side::B));
-    let schedule = schedule(cx, node, &contraction, gpu, a, b)?;
+    let operands = maps::both(&contraction, a, b, atom(cx, node, gpu))
+        .filter(|operands| operands.iter().all(|operand| maps::is_argument(cx, &operand.map)));
+    let problem = problem(cx, &contraction, [a, b], atom(cx, node, gpu), gpu, operands.is_some());
+    let choice = choice(&problem, gpu, Cx::accumulator(cx.ty(node.outputs[0]).dtype))?;
     cx.groups = Some(contraction.groups.clone());
-    Some(Box::new(Product { matmul: Matmul { chip: gpu.chip, schedule }, contraction, a, b }))
+    match (choice, operands) {
+        (Choice::Groups(schedule), Some(operands)) => {
+            Some(Box::new(GroupProduct { contraction, schedule, operands }))
+        }
+        (Choice::Block(schedule), _) => {
+            Some(Box::new(Product { matmul: Matmul { chip: gpu.chip, schedule }, contraction, a, b }))
+        }
+        (Choice::Groups(_), None) => None,
+    }
+}
+
+/// A schedule of one of the two ways.
+enum Choice {
+    Groups(GroupSchedule),
+    Block(Schedule),
+}
+
+/// The schedule that should be fastest, or the one that was asked for by its place; those by warpgroups come first.
+fn choice(problem: &Problem, gpu: Gpu, sum: Scalar) -> Option<Choice> {
+    let groups = problem.group_space().into_iter().filter(|schedule| schedule.atom.sum() == sum);
+    if let Some(place) = gpu.schedule {
+        let blocks = problem.space().into_iter().filter(|schedule| schedule.math.sum() == sum);
+        return groups.map(Choice::Groups).chain(blocks.map(Choice::Block)).nth(place);
+    }
+    let best = groups.min_by(|a, b| a.cost(problem).total_cmp(&b.cost(problem)));
+    let block = problem.choose().filter(|schedule| schedule.math.sum() == sum);
+    match (best, block) {
+        (Some(group), Some(block)) if group.cost(problem) > block.cost(problem) => Some(Choice::Block(block)),
+        (Some(group), _) => Some(Choice::Groups(group)),
+        (None, block) => block.map(Choice::Block),
+    }
 }
 
 /// The matrix instruction for these types.
@@ -65,28 +98,26 @@ fn atom(cx: &Cx, node: &Node, gpu: Gpu) -> Option<Atom> {
     }
 }
 
-fn schedule(cx: &Cx, node: &Node, contraction: &Contraction, gpu: Gpu, a: Facts, b: Facts) -> Option<Schedule> {
+/// What is known of a product.
+fn problem(
+    cx: &Cx,
+    contraction: &Contraction,
+    [a, b]: [Facts; 2],
+    atom: Option<Atom>,
+    gpu: Gpu,
+    maps: bool,
+) -> Problem {
     let batch = contraction.batch.iter().map(|dim| guess(dim, 1)).product();
     let size = |dim: &Dim| guess(dim, UNKNOWN);
-    let out = cx.ty(node.outputs[0]).dtype;
-    // Sums of the FMA units are in the result's own type or `f32`.
-    let lanes = lanes(cx, contraction);
-    let problem = Problem {
+    Problem {
         chip: gpu.chip,
         sizes: [batch, size(&contraction.m), size(&contraction.n), size(&contraction.k)],
         elems: [a.elem, b.elem],
         along: [a.along, b.along],
         pieces: [a.piece, b.piece],
-        lanes,
-        atom: atom(cx, node, gpu),
-    };
-    let sums_in = |schedule: &Schedule| {
-        let sum = schedule.math.sum();
-        Cx::accumulator(out) == sum
-    };
-    match gpu.schedule {
-        None => problem.choose().filter(sums_in),
-        Some(place) => problem.space().into_iter().filter(sums_in).nth(place),
+        lanes: lanes(cx, contraction),
+        atom,
+        maps,
     }
 }
 
@@ -101,29 +132,9 @@ fn lanes(cx: &Cx, contraction: &Contraction) -> u32 {
 }
 
 impl Product {
-    fn tile_counts(&self) -> [Dim; 2] {
+    fn tiles(&self) -> Tiles<'_> {
         let tile = self.matmul.schedule.tile;
-        let count = |size: &Dim, tile: u32| size.clone().ceil_div(i64::from(tile).into());
-        [count(&self.contraction.m, tile.m), count(&self.contraction.n, tile.n)]
-    }
-
-    /// The indices of the batch, and the tile's row and column, of a block.
-    fn place_of(&self, cx: &Cx, w: &mut Writer, block: Val) -> (Vec<Val>, [Val; 2]) {
-        let [rows, columns] = self.tile_counts();
-        let (n_rows, n_columns) = (dim32(cx, w, &rows), dim32(cx, w, &columns));
-        let per_matrix = w.muli(n_rows, n_columns);
-        let alone = self.contraction.batch.iter().all(|extent| *extent == Dim::from(1));
-        let (matrix, at) =
-            if alone { (w.num(0), block) } else { (w.divui(block, per_matrix), w.remui(block, per_matrix)) };
-        let batch = batch_of(cx, w, &self.contraction, matrix);
-        let group = w.num(GROUP);
-        let width = w.muli(group, n_columns);
-        let (number, within) = (w.divui(at, width), w.remui(at, width));
-        let first = w.muli(number, group);
-        let left = w.subi(n_rows, first);
-        let height = w.minsi(left, group);
-        let (row, column) = (w.remui(within, height), w.divui(within, height));
-        (batch, [w.addi(first, row), column])
+        Tiles { contraction: &self.contraction, tile: [tile.m, tile.n] }
     }
 
     fn operand<'b>(
@@ -159,24 +170,11 @@ impl Product {
             source,
         }
     }
-
-    /// What follows the sums at a row and column.
-    fn finish(&self, cx: &Cx, w: &mut Writer, batch: &[Val], row: Val, column: Val, sums: Val) {
-        let Some(anchor) = cx.anchor() else { return };
-        let lanes = self.matmul.schedule.lanes;
-        let sums = finish(w, sums, cx.ty(anchor.outputs[0]).dtype);
-        cx.given.borrow_mut().insert(anchor.outputs[0], sums);
-        let mut scope = Scope { aligned: Some(column), ..Scope::new(lanes, None) };
-        let idx = result_index(cx, w, &self.contraction, batch, [row, column], lanes);
-        let value = cx.value(w, &mut scope, cx.region.result, &idx);
-        cx.store(w, &scope, &idx, value);
-    }
 }
 
 impl Recipe for Product {
     fn tasks(&self) -> Dim {
-        let [rows, columns] = self.tile_counts();
-        self.contraction.batch.iter().fold(rows * columns, |a, b| a * b.clone())
+        self.tiles().total()
     }
 
     fn template(&self) -> String {
@@ -191,7 +189,7 @@ impl Recipe for Product {
     }
 
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, _scratch: Option<Val>) {
-        let (batch, [tile_row, tile_column]) = self.place_of(cx, w, task);
+        let (batch, [tile_row, tile_column]) = self.tiles().place_of(cx, w, task);
         let tile = self.matmul.schedule.tile;
         let contraction = &self.contraction;
         let place = Place {
@@ -206,7 +204,7 @@ impl Recipe for Product {
         let a = self.operand(cx, w, &batch, Side::A, &windows);
         let b = self.operand(cx, w, &batch, Side::B, &windows);
         self.matmul.write(w, a, b, &place, &mut |w, row, column, sums| {
-            self.finish(cx, w, &batch, row, column, sums);
+            finish(cx, w, (contraction, &batch), self.matmul.schedule.lanes, [row, column], sums);
         });
     }
 }

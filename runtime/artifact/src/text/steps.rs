@@ -1,7 +1,9 @@
 //! The steps of a program as text, one line each; blocks are indented.
 
 use super::dim;
-use crate::{BlockId, Condition, DimId, HostOp, Kernels, Launch, Loop, NodeId, Program, Step, SymbolId, ViewId};
+use crate::{
+    BlockId, Condition, DimId, HostOp, Kernels, Launch, Loop, NodeId, Program, Step, SymbolId, TensorMap, ViewId,
+};
 use std::fmt::{self, Formatter};
 
 /// Blocks nested deeper than this are left out: those of a valid program form a tree, but not every program is valid.
@@ -68,8 +70,22 @@ impl Printer<'_> {
         if self.dim(launch.scratch) != "0" {
             write!(f, " scratch {}", self.dim(launch.scratch))?;
         }
+        for map in &launch.maps {
+            write!(f, " {}", self.map(map))?;
+        }
         write!(f, " flops {} bytes {}", self.dim(launch.flops), self.dim(launch.bytes))?;
         self.nodes(&launch.nodes, f)
+    }
+
+    /// `map arg 0 from byte 0 f16[K,M] strides [2*K] tile [64,128] swizzle 128 fetch 256`.
+    fn map(&self, map: &TensorMap) -> String {
+        let TensorMap { arg, element, swizzle, promotion, .. } = map;
+        let (offset, sizes, strides) = (self.dim(map.offset), self.dims(&map.sizes), self.dims(&map.strides));
+        let tile: Vec<String> = map.tile.iter().map(ToString::to_string).collect();
+        format!(
+            "map arg {arg} from byte {offset} {element}[{sizes}] strides [{strides}] tile [{}] swizzle {swizzle} fetch {promotion}",
+            tile.join(", ")
+        )
     }
 
     fn repeat(&self, step: &Loop, indent: &str, f: &mut Formatter<'_>) -> fmt::Result {

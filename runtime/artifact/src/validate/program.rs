@@ -1,7 +1,7 @@
 //! Checks of a program.
 
 use super::{Check, ensure, expression, in_range, is_symbol};
-use crate::{Artifact, BlockId, HostOp, Launch, Loop, Place, Program, Step, Variant, ViewId};
+use crate::{Artifact, BlockId, HostOp, Kernels, Launch, Loop, Place, Program, Step, Variant, ViewId};
 use std::collections::BTreeSet;
 use tensor::DType;
 
@@ -143,7 +143,10 @@ fn launch(variant: &Variant, launch: &Launch) -> Check {
     for node in &launch.nodes {
         in_range("node", node.idx(), variant.program.nodes.len())?;
     }
-    Ok(())
+    ensure(launch.maps.is_empty() || matches!(variant.kernels, Kernels::Ptx { .. }), || {
+        "tensor maps for a kernel of the host".into()
+    })?;
+    launch.maps.iter().try_for_each(|map| map.check(launch.args.len()))
 }
 
 fn host(op: &HostOp, inputs: usize, outputs: usize, rank: &dyn Fn(ViewId) -> usize, views: &[ViewId]) -> Check {

@@ -58,6 +58,8 @@ pub(crate) struct Copy {
     is_read: bool,
     /// Of a reduction: which instruction it is.
     pc: usize,
+    /// Whether what is read is rounded to `tf32`.
+    rounds: bool,
 }
 
 /// Copies of a warp that are under way, and how many groups each thread committed.
@@ -145,7 +147,7 @@ fn start(warp: &mut Warp, op: &CopyOp, lane: usize, world: &mut World<'_>) -> Re
             let all = [(taken, Some(from), at), (bytes - taken, None, at + taken as u64)];
             let pieces = all.into_iter().filter(|(bytes, ..)| *bytes > 0);
             let pieces = pieces.map(|(bytes, global, shared)| Piece { shared, global, bytes }).collect();
-            let copy = begin(warp, block, pieces, lane, world, false)?;
+            let copy = begin(warp, block, pieces, lane, world, None)?;
             warp.copies.loads.push(copy);
             Ok(())
         }
@@ -162,7 +164,7 @@ fn bulk(
     world: &mut World<'_>,
 ) -> Result<(), Trouble> {
     let (own, at) = shared(warp, to, lane, world, align(from))?;
-    let pieces = pieces(warp, from, at, lane, world)?;
+    let (pieces, rounds) = pieces(warp, from, at, lane, world)?;
     let barrier = locate(warp, barrier, lane, world)?;
     let total: usize = pieces.iter().map(|piece| piece.bytes).sum();
     // With a mask the bytes go to the same offset in several blocks, and are reported to the barrier there.
@@ -173,7 +175,7 @@ fn bulk(
         }
         let barrier = (if mask.is_some() { block } else { barrier.0 }, barrier.1);
         parity(world, barrier, lane)?;
-        let copy = begin(warp, block, pieces.clone(), lane, world, true)?;
+        let copy = begin(warp, block, pieces.clone(), lane, world, Some(rounds))?;
         defer(warp, vec![copy], barrier, Some(total as i64), world);
     }
     warp.tick();
@@ -188,8 +190,14 @@ fn align(outside: &Outside) -> u64 {
     }
 }
 
-/// What a bulk copy moves, with its place in shared memory.
-fn pieces(warp: &Warp, outside: &Outside, at: u64, lane: usize, world: &World<'_>) -> Result<Vec<Piece>, Trouble> {
+/// What a bulk copy moves, with its place in shared memory, and whether it is rounded to `tf32` on the way.
+fn pieces(
+    warp: &Warp,
+    outside: &Outside,
+    at: u64,
+    lane: usize,
+    world: &World<'_>,
+) -> Result<(Vec<Piece>, bool), Trouble> {
     match outside {
         Outside::Line { at: place, bytes } => {
             let bytes = warp.row(*bytes)[lane] as u32 as usize;
@@ -197,7 +205,7 @@ fn pieces(warp: &Warp, outside: &Outside, at: u64, lane: usize, world: &World<'_
                 return Err(bad(lane, format!("a bulk copy of {bytes} bytes; it must be a multiple of 16")));
             }
             let address = global(warp, place, lane, world, 16)?;
-            Ok(vec![Piece { shared: at, global: Some(address), bytes }])
+            Ok((vec![Piece { shared: at, global: Some(address), bytes }], false))
         }
         Outside::Tile { map, start } => {
             let map = TensorMap::fetch(warp, map, lane, world)?;
@@ -208,14 +216,17 @@ fn pieces(warp: &Warp, outside: &Outside, at: u64, lane: usize, world: &World<'_
                 ));
             }
             let start: Vec<i32> = start.iter().map(|slot| warp.row(*slot)[lane] as i32).collect();
-            Ok(map.pieces(at, &start))
+            Ok((map.pieces(at, &start), map.rounds))
         }
     }
 }
 
 fn bulk_store(warp: &mut Warp, to: &Outside, from: &Place, lane: usize, world: &mut World<'_>) -> Result<(), Trouble> {
     let (block, at) = shared(warp, from, lane, world, align(to))?;
-    let mut pieces = pieces(warp, to, at, lane, world)?;
+    let (mut pieces, rounds) = pieces(warp, to, at, lane, world)?;
+    if rounds {
+        return Err(bad(lane, "stores through a tensor map that rounds to tf32 are not known"));
+    }
     // What lies beyond the tensor is not stored.
     pieces.retain(|piece| piece.global.is_some());
     let mut data = vec![];
@@ -229,22 +240,22 @@ fn bulk_store(warp: &mut Warp, to: &Outside, from: &Place, lane: usize, world: &
         note_async(warp, target, piece.bytes, Kind::Write, lane, world)?;
     }
     let pc = warp.running;
-    warp.copies.stores.push(Copy { lane, group: None, block, pieces, data: Some(data), is_read: false, pc });
+    warp.copies.stores.push(Copy { lane, group: None, block, pieces, data: Some(data), is_read: false, pc, rounds });
     Ok(())
 }
 
-/// Begins a copy to shared memory.
+/// Begins a copy to shared memory; `bulk` is for one by the asynchronous proxy, and whether it rounds to `tf32`.
 fn begin(
     warp: &Warp,
     block: usize,
     pieces: Vec<Piece>,
     lane: usize,
     world: &mut World<'_>,
-    is_async_proxy: bool,
+    bulk: Option<bool>,
 ) -> Result<Copy, Trouble> {
     for piece in &pieces {
         let target = Target::Shared(block, piece.shared);
-        match is_async_proxy {
+        match bulk.is_some() {
             true => note_async(warp, target, piece.bytes, Kind::Write, lane, world)?,
             false => note(warp, target, piece.bytes, Kind::Write, lane, world)?,
         }
@@ -255,7 +266,8 @@ fn begin(
         }
         world.blocks[block].shared.begin(piece.shared, piece.bytes, true, lane)?;
     }
-    let mut copy = Copy { lane, group: None, block, pieces, data: None, is_read: false, pc: warp.running };
+    let rounds = bulk == Some(true);
+    let mut copy = Copy { lane, group: None, block, pieces, data: None, is_read: false, pc: warp.running, rounds };
     if world.random.below(2) == 0 {
         copy.data = Some(take(&copy, world)?);
     }
@@ -269,6 +281,9 @@ fn take(copy: &Copy, world: &World<'_>) -> Result<Vec<u8>, Trouble> {
             Some(from) => data.extend_from_slice(world.heap.read(from, piece.bytes, copy.lane)?),
             None => data.resize(data.len() + piece.bytes, 0),
         }
+    }
+    if copy.rounds {
+        super::tensor::round_to_tf32(&mut data);
     }
     Ok(data)
 }

@@ -2,6 +2,7 @@
 
 use super::{Warp, World, bad};
 use crate::error::{Error, FaultKind, Trouble};
+use crate::memory::number;
 
 /// How 16-byte pieces of a tile are spread in shared memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub struct TensorMap {
     pub tile: Vec<u32>,
     /// How tiles lie in shared memory.
     pub swizzle: Swizzle,
+    /// Whether elements, of 4 bytes, are `f32` that loads round to `tf32`.
+    pub rounds: bool,
 }
 
 const MAGIC: [u8; 4] = *b"TmAp";
@@ -75,7 +78,8 @@ impl TensorMap {
         self.check().map_err(|why| Error::Launch(format!("tensor map: {why}")))?;
         let mut bytes = [0; 128];
         bytes[..4].copy_from_slice(&MAGIC);
-        bytes[4..7].copy_from_slice(&[self.sizes.len() as u8, self.element, self.swizzle.code()]);
+        let codes = [self.sizes.len() as u8, self.element, self.swizzle.code(), u8::from(self.rounds)];
+        bytes[4..8].copy_from_slice(&codes);
         bytes[8..16].copy_from_slice(&self.address.to_le_bytes());
         let mut put = |at: usize, values: &[u64]| {
             for (slot, value) in bytes[at..].chunks_exact_mut(8).zip(values) {
@@ -100,6 +104,13 @@ impl TensorMap {
         }
         if self.strides.iter().any(|stride| !stride.is_multiple_of(16)) {
             return Err("strides are multiples of 16 bytes".into());
+        }
+        // The hardware's format has 32 bits for a size less one, and 36 for a stride in units of 16 bytes.
+        if self.strides.iter().any(|stride| *stride >= 1 << 40) || self.sizes.iter().any(|size| *size > 1 << 32) {
+            return Err("sizes are at most 2^32, and strides less than 2^40 bytes".into());
+        }
+        if self.rounds && self.element != 4 {
+            return Err("only elements of 4 bytes are rounded".into());
         }
         if self.tile.iter().any(|size| !(1..=256).contains(size)) || self.sizes.contains(&0) {
             return Err("tile sizes are from 1 to 256, and sizes are positive".into());
@@ -133,6 +144,7 @@ impl TensorMap {
             strides: (1..rank).map(|axis| word(48 + 8 * axis)).collect(),
             tile: (0..rank).map(|axis| crate::memory::number(&bytes[88 + 4 * axis..92 + 4 * axis]) as u32).collect(),
             swizzle,
+            rounds: bytes[7] != 0,
         };
         map.check().ok().map(|()| map)
     }
@@ -214,4 +226,15 @@ fn push(pieces: &mut Vec<Piece>, piece: Piece) {
         return;
     }
     pieces.push(piece);
+}
+
+/// Rounds every `f32` to the nearest `tf32`, ties to even; what is infinite or no number stays.
+pub(super) fn round_to_tf32(data: &mut [u8]) {
+    for bytes in data.chunks_exact_mut(4) {
+        let bits = number(bytes) as u32;
+        if f32::from_bits(bits).is_finite() {
+            let rounded = bits + 0xfff + (bits >> 13 & 1);
+            bytes.copy_from_slice(&(rounded & !0x1fff).to_le_bytes());
+        }
+    }
 }

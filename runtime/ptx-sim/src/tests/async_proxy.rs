@@ -52,7 +52,15 @@ const TO_OUT: &str =
 /// A tensor of 10 rows of 24 words, numbered through.
 fn numbered(machine: &Tensors, tile: [u32; 2], swizzle: Swizzle) -> TensorMap {
     let tile = tile.to_vec();
-    TensorMap { address: machine.tensor, element: 4, sizes: vec![24, 10], strides: vec![96], tile, swizzle }
+    TensorMap {
+        address: machine.tensor,
+        element: 4,
+        sizes: vec![24, 10],
+        strides: vec![96],
+        tile,
+        swizzle,
+        rounds: false,
+    }
 }
 
 fn tensor() -> Vec<u8> {
@@ -86,6 +94,7 @@ fn swizzled_tiles() {
             strides: vec![256],
             tile: vec![row as u32, 8],
             swizzle,
+            rounds: false,
         };
         let got = words(&tensors.run(&map, (row * 2) as u32).unwrap());
         for (at, value) in got.iter().enumerate() {
@@ -115,6 +124,37 @@ fn tiles_go_back_and_are_added() {
 }
 
 #[test]
+fn loads_round_to_tf32_where_the_map_says_so() {
+    // Ties go to even, what is above carries on, and what is no number stays.
+    let pairs = [
+        (0x3f80_1000, 0x3f80_0000),
+        (0x3f80_3000, 0x3f80_4000),
+        (0x3f80_1001, 0x3f80_2000),
+        (0xbfff_ffff, 0xc000_0000),
+        (0x7f7f_ffff, 0x7f80_0000),
+        (0x7f80_0000, 0x7f80_0000),
+        (0x7fc0_0001, 0x7fc0_0001),
+        (0x0000_1001, 0x0000_2000),
+    ];
+    let data: Vec<u8> = pairs.iter().flat_map(|(from, _): &(u32, u32)| from.to_le_bytes()).collect();
+    let text = format!("{HEADER}{MAP_KERNEL}{TO_OUT}").replace("BYTES", "32").replace("X, Y", "0, 0");
+    for seed in 0..4 {
+        let mut tensors = Tensors::new(seed, &text, &data, 32);
+        let map = TensorMap {
+            address: tensors.tensor,
+            element: 4,
+            sizes: vec![8, 1],
+            strides: vec![32],
+            tile: vec![8, 1],
+            swizzle: Swizzle::None,
+            rounds: true,
+        };
+        let expected: Vec<u32> = pairs.iter().map(|(_, to)| *to).collect();
+        assert_eq!(words(&tensors.run(&map, 2).unwrap()), expected);
+    }
+}
+
+#[test]
 fn maps_that_cannot_be() {
     let good = TensorMap {
         address: 0,
@@ -123,11 +163,15 @@ fn maps_that_cannot_be() {
         strides: vec![128],
         tile: vec![64, 2],
         swizzle: Swizzle::B128,
+        rounds: false,
     };
     assert!(good.encode().is_ok());
     assert!(TensorMap { swizzle: Swizzle::B64, ..good.clone() }.encode().is_err());
     assert!(TensorMap { strides: vec![100], ..good.clone() }.encode().is_err());
     assert!(TensorMap { tile: vec![3, 2], ..good.clone() }.encode().is_err());
+    assert!(TensorMap { strides: vec![1 << 40], ..good.clone() }.encode().is_err());
+    assert!(TensorMap { sizes: vec![64, (1 << 32) + 1], ..good.clone() }.encode().is_err());
+    assert!(TensorMap { rounds: true, ..good.clone() }.encode().is_err());
     assert!(TensorMap { sizes: vec![], ..good }.encode().is_err());
 }
 

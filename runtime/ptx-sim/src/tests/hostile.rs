@@ -156,6 +156,7 @@ fn maps_with_wild_coordinates_stay_in_their_tensor() {
                 strides: vec![32],
                 tile: vec![8, 2],
                 swizzle: Swizzle::None,
+                rounds: false,
             };
             machine.launch(module, "k", Grid::line(1, 1), &map.encode().unwrap()).unwrap();
         }

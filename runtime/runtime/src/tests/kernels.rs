@@ -37,6 +37,7 @@ fn launch(b: &mut ProgramBuilder, kernel: KernelId, args: &[ViewId], dims: &[Dim
     let dims = dims.iter().map(|dim| b.dim(dim)).collect();
     let node = b.node(&format!("/node{}", kernel.0));
     Step::Launch(Launch {
+        maps: vec![],
         kernel,
         args: args.to_vec(),
         dims,

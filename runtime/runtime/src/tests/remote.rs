@@ -185,6 +185,7 @@ fn program(bind: bool) -> Artifact {
     }
     for args in [vec![x, w, sum], vec![sum, x, y]] {
         b.push(Step::Launch(Launch {
+            maps: vec![],
             kernel: KernelId(0),
             args,
             dims: vec![],
