@@ -198,8 +198,7 @@ pub(crate) trait Recipe {
 const THREADS: Block = Block { threads: 256, tasks: 256, shared: 0 };
 
 /// A parameter of 128 bytes that is never copied.
-const TENSOR_MAP: &str =
-    "llvm.byval = !llvm.array<128 x i8>, nvvm.grid_constant, llvm.align = 64 : i64";
+const TENSOR_MAP: &str = "llvm.byval = !llvm.array<128 x i8>, nvvm.grid_constant, llvm.align = 64 : i64";
 
 /// Writes the kernel of a region.
 ///

@@ -96,7 +96,18 @@ fn artifact(graph: &Graph, kernel: &Kernel, target: &PtxTarget, ptx: &str) -> Ar
     let dims = kernel.dims.iter().map(|dim| b.dim(dim)).collect();
     let [tasks, zero] = [b.dim(&kernel.tasks), b.dim(&Dim::from(0))];
     let (scratch, cost, flops, bytes) = (zero, zero, zero, zero);
-    b.push(Step::Launch(Launch { kernel: KernelId(0), args, maps, dims, tasks, scratch, cost, nodes: vec![], flops, bytes }));
+    b.push(Step::Launch(Launch {
+        kernel: KernelId(0),
+        args,
+        maps,
+        dims,
+        tasks,
+        scratch,
+        cost,
+        nodes: vec![],
+        flops,
+        bytes,
+    }));
     let block = kernel.block;
     let entry = PtxKernel {
         name: "k".into(),
@@ -183,7 +194,9 @@ fn assemble(program: &PathBuf, target: &PtxTarget, ptx: &str) -> Option<String> 
     let done = Command::new(program).args(["-v", &arch, "-o", "/dev/null"]).arg(&file).output().unwrap();
     let report = String::from_utf8_lossy(&done.stderr).into_owned() + &String::from_utf8_lossy(&done.stdout);
     let clean = report.contains("0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads");
-    (!done.status.success() || !clean || report.contains("warning")).then_some(report)
+    // C75xx: products of warpgroups are made to wait for each other, or a hand-over of registers is ignored.
+    let noted = report.contains("warning") || report.contains("(C75");
+    (!done.status.success() || !clean || noted).then_some(report)
 }
 
 /// Runs every `stride`th schedule of every case, beginning at `first`; gives how many.
@@ -275,6 +288,6 @@ fn group_cases() -> Vec<Case> {
 
 #[test]
 fn products_by_warpgroups_compute_what_the_evaluator_does() {
-    let n = check_those("sm_90a", 90, (0, 1), group_cases(), false, "wgmma");
-    assert!(n > 100, "{n}");
+    let n = check_those("sm_90a", 90, (0, 4), group_cases(), false, "wgmma");
+    assert!(n * 4 > 100, "{n}");
 }

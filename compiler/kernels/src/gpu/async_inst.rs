@@ -14,6 +14,11 @@ impl Writer {
         self.op(v.ty, format_args!("nvvm.shfl.sync idx {all}, {v}, {first}, {clamp} : {0} -> {0}", v.ty))
     }
 
+    /// Whether the lane is the one of its warp that the hardware picks; all of them come here.
+    pub(crate) fn elected(&mut self) -> Val {
+        self.op(Ty::I1, "nvvm.elect.sync -> i1")
+    }
+
     /// Waits for the lanes of the warp, and makes their writes to memory visible to each other.
     pub(crate) fn warp_barrier(&mut self) {
         let all = self.i32(-1);

@@ -63,9 +63,9 @@ impl Ring {
         w.gep_const(full, (8 * self.schedule.stages).into(), Ty::I8)
     }
 
-    /// One thread makes the barriers, and all see them.
-    fn init(&self, w: &mut Writer, first: Val, maps: [Val; 2]) {
-        w.if_then(first, |w| {
+    /// One thread of a warp makes the barriers, and all see them.
+    fn init(&self, w: &mut Writer, leads: Val, maps: [Val; 2]) {
+        once(w, leads, |w| {
             for map in maps {
                 w.prefetch_map(map);
             }
@@ -97,6 +97,14 @@ impl Ring {
     }
 }
 
+/// Something that one thread of a warp does. Where the choice is the hardware's, ptxas knows that it is only one.
+fn once(w: &mut Writer, is_warp: Val, body: impl FnOnce(&mut Writer)) {
+    w.if_then(is_warp, |w| {
+        let elected = w.elected();
+        w.if_then(elected, body);
+    });
+}
+
 impl GroupMatmul {
     /// Writes one block. `finish` gets the row and column (`i64`) of the first of as many neighboring sums as the schedule's
     /// lanes, and those; all of them exist if the number of columns is a multiple of the lanes.
@@ -112,10 +120,11 @@ impl GroupMatmul {
         let schedule = self.schedule;
         let ring = Ring::new(w, schedule);
         let thread = w.thread();
-        let (zero, group) = (w.num(0), w.over(thread, 128));
-        let group = w.uniform(group);
-        let first = w.cmpi(IntCmp::Eq, thread, zero);
-        ring.init(w, first, maps);
+        let (zero, warp) = (w.num(0), w.over(thread, 32));
+        let warp = w.uniform(warp);
+        let group = w.over(warp, 4);
+        let leads = w.cmpi(IntCmp::Eq, warp, zero);
+        ring.init(w, leads, maps);
         let rounding = w.num(schedule.k() - 1);
         let rounded = w.addi(place.k, rounding);
         let count = w.over(rounded, schedule.k());
@@ -127,7 +136,7 @@ impl GroupMatmul {
                 if let Some([producer, _]) = schedule.registers() {
                     w.set_registers(producer, false);
                 }
-                w.if_then(first, |w| self.produce(w, &ring, maps, place, count));
+                once(w, leads, |w| self.produce(w, &ring, maps, place, count));
                 vec![]
             },
             |w| {

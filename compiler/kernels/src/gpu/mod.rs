@@ -22,6 +22,8 @@ mod epilogue;
 mod few;
 mod group;
 mod group_schedule;
+#[cfg(test)]
+mod group_tests;
 mod inst;
 mod ints;
 pub mod layout;

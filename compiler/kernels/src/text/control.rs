@@ -153,7 +153,7 @@ impl Writer {
         inits: &[Val],
         body: impl FnOnce(&mut Writer, Val, &[Val]) -> Vec<Val>,
     ) -> Vec<Val> {
-        let mark = " {llvm.loop_annotation = #llvm.loop_annotation<unroll = <disable = true>>}";
+        let mark = " {loop_annotation = #llvm.loop_annotation<unroll = <disable = true>>}";
         self.for_loop_marked([lo, hi, step], inits, mark, body)
     }
 

@@ -47,7 +47,8 @@ pub(super) fn mapped(contraction: &Contraction, side: Side, facts: Facts, atom: 
             false => (*stride).clone() * bytes.clone(),
         })
         .collect();
-    let sizes: Vec<Dim> = std::iter::once(length.clone()).chain(axes.iter().map(|(extent, _)| (*extent).clone())).collect();
+    let sizes: Vec<Dim> =
+        std::iter::once(length.clone()).chain(axes.iter().map(|(extent, _)| (*extent).clone())).collect();
     let offset = matrix.offset.clone() * bytes;
     let can_be = strides.iter().chain([&offset]).all(|dim| divides(UNIT, dim) && is_positive(dim));
     if !can_be || sizes.len() > MOST_AXES {

@@ -53,9 +53,7 @@ pub(super) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + '
     let choice = choice(&problem, gpu, Cx::accumulator(cx.ty(node.outputs[0]).dtype))?;
     cx.groups = Some(contraction.groups.clone());
     match (choice, operands) {
-        (Choice::Groups(schedule), Some(operands)) => {
-            Some(Box::new(GroupProduct { contraction, schedule, operands }))
-        }
+        (Choice::Groups(schedule), Some(operands)) => Some(Box::new(GroupProduct { contraction, schedule, operands })),
         (Choice::Block(schedule), _) => {
             Some(Box::new(Product { matmul: Matmul { chip: gpu.chip, schedule }, contraction, a, b }))
         }
