@@ -48,10 +48,11 @@ fn program(graph: &Graph, scratch: usize) -> artifact::Program {
     let dims = crate::entry::dims(graph).iter().map(|dim| b.dim(dim)).collect();
     let [one, zero, scratch] = [Dim::from(1), Dim::from(0), Dim::from(scratch)].map(|dim| b.dim(&dim));
     let args = [inputs, outputs].concat();
-    let (kernel, nodes) = (KernelId(0), vec![]);
+    let (kernel, maps, nodes) = (KernelId(0), vec![], vec![]);
     b.push(Step::Launch(Launch {
         kernel,
         args,
+        maps,
         dims,
         tasks: one,
         scratch,
