@@ -2,12 +2,12 @@
 
 use crate::assemble::{Assembled, assemble, pack};
 use crate::check::Faults;
+use crate::emit::emit;
 use crate::files::{Beside, dump, map};
 use crate::printed::{self, Module};
 use crate::ranges::Facts;
 use crate::{Error, Options, Phase, Report, Target, Timing, kernel_text};
 use artifact::{Artifact, Manifest, Signature, Variant};
-use codegen::Source;
 use diag::Sink;
 use graph::{Graph, TextOptions};
 use import_onnx::{ExternalData, Imported, Model, Needs};
@@ -202,13 +202,13 @@ pub(crate) fn compile_module(module: &Module, options: &Options, report: &mut Re
         let template = |kernel: &lower::Kernel| (target.name(), kernel.name.clone(), kernel.template.clone());
         report.templates.extend(assembled.kernels.iter().map(template));
         report.kernels.push((target.name(), assembled.n_launches, assembled.kernels.len()));
-        let kernels = emit(target, &assembled.kernels, options, &mut artifact)?;
+        let kernels = emit(target, &assembled.kernels, options, &mut report.cache, &mut artifact)?;
         artifact.variants.push(Variant { target: target.name(), kernels, program: assembled.program });
     }
     report.timings.push(Timing { phase: Phase::Emit, time: start.elapsed() });
     options.enter(Phase::Pack)?;
     let start = Instant::now();
-    artifact.weights = weights.finish();
+    artifact.weights = weights.finish(options.threads);
     report.timings.push(Timing { phase: Phase::Pack, time: start.elapsed() });
     Ok(artifact)
 }
@@ -256,37 +256,4 @@ fn manifest(graph: &Graph, facts: &Facts, options: &Options) -> Result<Manifest,
         outputs: graph.outputs.iter().map(signature).collect(),
         ranges: facts.ranges(graph)?,
     })
-}
-
-/// An error of code generation: time that was up, or a bug of ours.
-pub(crate) fn emit_error(error: codegen::Error, options: &Options) -> Error {
-    match error {
-        codegen::Error::Stopped { done, of } => options.late(Phase::Emit, done, of),
-        other => Error::bug("emit", other),
-    }
-}
-
-fn emit(
-    target: &Target,
-    kernels: &[lower::Kernel],
-    options: &Options,
-    artifact: &mut Artifact,
-) -> Result<artifact::Kernels, Error> {
-    let sources: Vec<Source> = kernels.iter().map(|k| Source { name: &k.name, text: &k.text }).collect();
-    let folder = options.dump_dir.as_deref();
-    let go_on = |done: usize| options.go_on(Phase::Emit, done, sources.len()).is_ok();
-    let fail = |e| emit_error(e, options);
-    match target {
-        Target::Host(host) => {
-            let codes = codegen::compile_host(&sources, host, options.threads, &go_on).map_err(fail)?;
-            pack::host_kernels(kernels, codes, artifact)
-        }
-        Target::Nvptx(ptx) => {
-            let texts = codegen::compile_ptx(&sources, ptx, options.threads, &go_on).map_err(fail)?;
-            for (at, (kernel, text)) in kernels.iter().zip(&texts).enumerate() {
-                dump(folder, &format!("70-{}-{at:03}-{}.ptx", target.short_name(), kernel.name), text)?;
-            }
-            Ok(pack::ptx_kernels(kernels, texts, artifact))
-        }
-    }
 }

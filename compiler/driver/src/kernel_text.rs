@@ -11,7 +11,7 @@
 //! `// -----` is the line by which MLIR's own tools split a file into modules. What stands after a kernel's name says how the
 //! program launches it first; it is not read back, because kernels are launched by the plan.
 
-use crate::compile::emit_error;
+use crate::emit::emit_error;
 use crate::{Error, Options, Phase, Target};
 use codegen::Source;
 use lower::Kernel;

@@ -1,6 +1,6 @@
 //! What a compile is asked for.
 
-use crate::{Deadline, Observer, Target};
+use crate::{Cache, Deadline, Observer, Target};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tensor::{Dim, Range, Tensor};
@@ -67,6 +67,8 @@ pub struct Options {
     pub dump_constants: bool,
     /// Threads of the compile.
     pub threads: usize,
+    /// Where code of kernels is kept from one compile to the next; nowhere, if nothing is said.
+    pub cache: Option<Cache>,
     /// When the compile gives up.
     pub deadline: Option<Deadline>,
     /// Who is told how far the compile is.
@@ -86,6 +88,7 @@ impl Default for Options {
             dump_dir: None,
             dump_constants: true,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            cache: None,
             deadline: None,
             observer: Observer::default(),
         }

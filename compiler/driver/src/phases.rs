@@ -1,7 +1,8 @@
 //! Any stretch of the flow on its own: from a model or a printed form to the printed form of any phase.
 
 use crate::assemble::pack;
-use crate::compile::{advance, assemble_all, compile_module, dump_module, emit_error};
+use crate::compile::{advance, assemble_all, compile_module, dump_module};
+use crate::emit::emit_error;
 use crate::printed::{self, Module, Printed};
 use crate::ranges::Facts;
 use crate::{Compiled, Error, Options, Phase, Report, Target, import_model, kernel_text, load_model};

@@ -12,6 +12,17 @@ pub struct Timing {
     pub time: Duration,
 }
 
+/// What a cache was good for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CacheUse {
+    /// Kernels whose code was there.
+    pub hits: usize,
+    /// Kernels that were compiled; 0 without a cache.
+    pub misses: usize,
+    /// Why nothing could be kept, if something should have been.
+    pub problem: Option<String>,
+}
+
 /// What happened in a compile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -25,6 +36,8 @@ pub struct Report {
     pub kernels: Vec<(String, usize, usize)>,
     /// The template that each kernel was written from: target, kernel, template with its schedule.
     pub templates: Vec<(String, String, String)>,
+    /// What the cache was good for.
+    pub cache: CacheUse,
     /// Time of each phase, in order.
     pub timings: Vec<Timing>,
     /// Nodes of the e-graphs, all parts together.

@@ -8,8 +8,9 @@
 use crate::context::{Cx, Kept};
 use crate::contraction::{Contraction, Matrix};
 use crate::index::Idx;
-use crate::kernel::{Packing, Recipe};
+use crate::kernel::Recipe;
 use crate::map::{each_vector, split};
+use crate::packing::Packing;
 use crate::rows::KeptRows;
 use graph::{Node, ValueId};
 use kernels::text::{Ty, Val, Writer};

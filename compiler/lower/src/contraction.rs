@@ -8,8 +8,9 @@
 //! whole of `k` in one block: panels of `B` stay in the second cache for all the `k` that models have.
 
 use crate::context::Cx;
-use crate::kernel::{Packing, Recipe};
+use crate::kernel::Recipe;
 use crate::map::split;
+use crate::packing::Packing;
 use crate::tile::{Tile, ceil_div};
 use graph::{Node, ValueId};
 use kernels::text::{Val, Writer};

@@ -8,6 +8,7 @@ use crate::cumulative::CumulativeRow;
 use crate::depthwise::Depthwise;
 use crate::gpu::Gpu;
 use crate::map::Map;
+use crate::packing::Packing;
 use crate::rows::Rows;
 use crate::scatter::Scatter;
 use graph::{Graph, Node, ValueId};
@@ -28,52 +29,6 @@ pub enum Target {
     },
     /// An NVIDIA GPU.
     Gpu(Gpu),
-}
-
-/// Constant operands in the order in which a kernel reads them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Packing {
-    /// Matrices, each `rows x columns`, with these strides in elements.
-    pub matrices: usize,
-    /// Distance between matrices.
-    pub matrix_stride: usize,
-    /// Rows of each.
-    pub rows: usize,
-    /// Distance between rows.
-    pub row_stride: usize,
-    /// Columns of each.
-    pub columns: usize,
-    /// Distance between columns.
-    pub column_stride: usize,
-    /// So many rows stand together, column by column; the last group is filled up with zeros.
-    pub panel: usize,
-}
-
-impl Packing {
-    /// Elements after packing.
-    pub fn len(&self) -> usize {
-        self.matrices * self.rows.div_ceil(self.panel) * self.panel * self.columns
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The packed elements of an `f32` tensor.
-    pub fn pack(&self, values: &[f32]) -> Vec<f32> {
-        let mut out = vec![0.0; self.len()];
-        let panels = self.rows.div_ceil(self.panel);
-        for (idx, slot) in out.iter_mut().enumerate() {
-            let (lane, rest) = (idx % self.panel, idx / self.panel);
-            let (column, rest) = (rest % self.columns, rest / self.columns);
-            let (row, matrix) = (rest % panels * self.panel + lane, rest / panels);
-            if row < self.rows {
-                *slot = values[matrix * self.matrix_stride + row * self.row_stride + column * self.column_stride];
-            }
-        }
-        out
-    }
 }
 
 /// One parameter of a kernel.

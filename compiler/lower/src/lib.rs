@@ -29,6 +29,7 @@ mod index;
 mod kernel;
 mod leaf;
 mod map;
+mod packing;
 mod panels;
 mod pool;
 mod reduce;
@@ -41,5 +42,6 @@ mod value;
 
 pub use error::LowerError;
 pub use gpu::Gpu;
-pub use kernel::{Arg, Block, Kernel, MapElement, Packing, Target, TensorMap, lower, pieces};
+pub use kernel::{Arg, Block, Kernel, MapElement, Target, TensorMap, lower, pieces};
 pub use kernels::gpu::Chip;
+pub use packing::Packing;

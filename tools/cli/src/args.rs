@@ -1,5 +1,6 @@
 //! What can be asked for: the verbs and their flags. The words are an interface that others rely on.
 
+use crate::cache::CacheArgs;
 use crate::verbs;
 use clap::{Args, Parser, Subcommand};
 use driver::{Options, Phase, Target};
@@ -53,6 +54,8 @@ pub(crate) enum Verb {
     Ops(verbs::ops::Verb),
     /// Run cases in ONNX's test layout
     Test(verbs::test::Verb),
+    /// Look at the cache of compiled kernels, or empty it
+    Cache(verbs::cache::Verb),
     /// Tell what was found on this machine
     Doctor(verbs::doctor::Verb),
     /// Explain an error code
@@ -161,6 +164,8 @@ pub(crate) struct RunArgs {
     pub(crate) limits: LimitArgs,
     #[command(flatten)]
     pub(crate) compile: CompileArgs,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
 }
 
 /// `NAME=4` or `NAME=1..64`.

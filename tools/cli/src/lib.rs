@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 
 mod args;
+mod cache;
 mod compare;
 mod crash;
 mod data;
@@ -73,6 +74,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Verb::Inspect(verb) => verbs::inspect::run(&verb),
         Verb::Ops(verb) => verbs::ops::run(&verb),
         Verb::Test(verb) => verbs::test::run(&verb),
+        Verb::Cache(verb) => verbs::cache::run(&verb),
         Verb::Doctor(verb) => verbs::doctor::run(&verb),
         Verb::Explain(verb) => verbs::explain::run(&verb),
         Verb::Completions(verb) => verbs::completions::run(&verb),

@@ -2,7 +2,7 @@
 
 use crate::args::RunArgs;
 use crate::data::{self, Dims, Tensors};
-use crate::{Failure, output};
+use crate::{Failure, cache, output};
 use driver::{Compiled, Deadline, Error, Frontend, ModelInput, Options, Report, Target};
 use import_onnx::Imported;
 use runtime::{Device, Engine};
@@ -91,6 +91,7 @@ pub(crate) fn load(args: &RunArgs) -> Result<Loaded, Failure> {
     let begin = Instant::now();
     let (device, target) = open_device(args.device.spec()?, args.compile.threads)?;
     let mut options = Options { targets: vec![target], ..args.compile.options() };
+    options.cache = args.cache.open()?;
     options.deadline = args.limits.timeout.map(Deadline::after);
     options.observer = output::watch_compile();
     let frontend = driver::load_model(&args.model)?;
@@ -108,6 +109,7 @@ impl Loaded {
         let Loaded { imported, tensors, options, device, limits, begin } = self;
         let compiled = driver::compile_imported(imported, begin.elapsed(), &options)?;
         let compile = begin.elapsed();
+        cache::warn(&compiled.report);
         let start = Instant::now();
         let of_run = limits.of_run(options.deadline.and_then(|deadline| deadline.left()));
         let engine = Engine::from_artifact_with(Arc::new(compiled.artifact), &*device, of_run)?;

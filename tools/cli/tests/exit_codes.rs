@@ -10,6 +10,7 @@ use tensor::{DType, Tensor};
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenfold"));
+    command.env("TENFOLD_CACHE_DIR", "");
     // Reproducers go to the folder for temporary files.
     command.current_dir(folder).env("TMPDIR", folder).args(arguments).output().unwrap()
 }

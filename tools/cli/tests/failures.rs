@@ -139,6 +139,7 @@ fn a_crash_is_our_bug_and_leaves_a_reproducer() {
     use std::os::unix::process::CommandExt;
     let folder = workplace();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenfold"));
+    command.env("TENFOLD_CACHE_DIR", "");
     command.current_dir(folder.path()).args(["bench", "m.onnx", "--duration", "60"]).env("TMPDIR", folder.path());
     let child = command
         .stdout(std::process::Stdio::null())

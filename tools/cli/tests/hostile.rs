@@ -31,6 +31,7 @@ fn model(nodes: &[Message], weights: &[Message]) -> Message {
 fn compile(folder: &Path, model: &Message) -> Output {
     std::fs::write(folder.join("m.onnx"), &model.0).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenfold"));
+    command.env("TENFOLD_CACHE_DIR", "");
     command.current_dir(folder).args(["compile", "m.onnx", "-o", "o.tenfold"]).output().unwrap()
 }
 

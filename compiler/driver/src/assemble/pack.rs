@@ -7,13 +7,32 @@ use codegen::HostCode;
 use lower::{Kernel, Packing};
 use ops::Const;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tensor::Tensor;
 
 /// Constants of all variants, each once.
 #[derive(Default)]
 pub(crate) struct Weights {
     ids: BTreeMap<(Const, Option<Packing>), WeightId>,
-    table: Vec<Weight>,
+    table: Vec<Pending>,
+}
+
+/// A constant before it is brought to its order, which takes long and is of no use to those who only look at kernels.
+struct Pending {
+    name: String,
+    tensor: Tensor,
+    packing: Option<Packing>,
+}
+
+impl Pending {
+    fn finish(&self) -> Weight {
+        let data = match self.packing {
+            None => self.tensor.bytes().clone(),
+            Some(packing) => packed(&packing, &self.tensor.values::<f32>()),
+        };
+        Weight { name: self.name.clone(), dtype: self.tensor.dtype(), data }
+    }
 }
 
 impl Weights {
@@ -23,18 +42,30 @@ impl Weights {
         if let Some(id) = self.ids.get(&key) {
             return *id;
         }
-        let data = match packing {
-            None => tensor.bytes().clone(),
-            Some(packing) => aligned(&packing.pack(&tensor.values::<f32>())),
-        };
         let id = WeightId(self.table.len() as u32);
-        self.table.push(Weight { name: name.into(), dtype: tensor.dtype(), data });
+        self.table.push(Pending { name: name.into(), tensor: tensor.clone(), packing });
         self.ids.insert(key, id);
         id
     }
 
-    pub(crate) fn finish(self) -> Vec<Weight> {
-        self.table
+    /// The table of the artifact, made on so many threads.
+    pub(crate) fn finish(self, threads: usize) -> Vec<Weight> {
+        let slots: Vec<OnceLock<Weight>> = self.table.iter().map(|_| OnceLock::new()).collect();
+        let next = AtomicUsize::new(0);
+        let work = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let (Some(pending), Some(slot)) = (self.table.get(at), slots.get(at)) else { break };
+                slot.get_or_init(|| pending.finish());
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads.clamp(1, slots.len().max(1)) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        slots.into_iter().filter_map(OnceLock::into_inner).collect()
     }
 }
 
@@ -51,10 +82,10 @@ impl AsRef<[u8]> for Lines {
     }
 }
 
-fn aligned(values: &[f32]) -> Bytes {
-    let mut lines = vec![Line([0.0; 16]); values.len().div_ceil(16)];
-    bytemuck::cast_slice_mut::<Line, f32>(&mut lines)[..values.len()].copy_from_slice(values);
-    Bytes::from_owner(Lines(lines)).slice(..values.len() * 4)
+fn packed(packing: &Packing, values: &[f32]) -> Bytes {
+    let mut lines = vec![Line([0.0; 16]); packing.len().div_ceil(16)];
+    packing.pack(values, &mut bytemuck::cast_slice_mut::<Line, f32>(&mut lines)[..packing.len()]);
+    Bytes::from_owner(Lines(lines)).slice(..packing.len() * 4)
 }
 
 fn add_code(artifact: &mut Artifact, bytes: Vec<u8>) -> CodeId {

@@ -82,8 +82,13 @@ fn copied<const N: usize>(bytes: &[u8], shape: &[usize], strides: &[usize]) -> O
         _ => return Some(bytes.to_vec()),
     };
     let n: usize = shape.iter().product();
-    let mut out: Vec<[u8; N]> = Vec::with_capacity(n);
     let outer = &shape[..shape.len() - 1];
+    if stride > 1
+        && let Some(axis) = (0..outer.len()).rev().find(|axis| strides[*axis] == 1 && shape[*axis] > 1)
+    {
+        return transposed(elements, shape, strides, axis);
+    }
+    let mut out: Vec<[u8; N]> = Vec::with_capacity(n);
     let mut index = vec![0; outer.len()];
     let mut at = 0;
     while out.len() < n {
@@ -103,6 +108,66 @@ fn copied<const N: usize>(bytes: &[u8], shape: &[usize], strides: &[usize]) -> O
         }
     }
     Some(out.into_flattened())
+}
+
+/// Where the elements of one result line lie apart and those of `axis` side by side: whole lines of cache are read, and
+/// as many result lines written at a time as one of them feeds.
+fn transposed<const N: usize>(
+    elements: &[[u8; N]],
+    shape: &[usize],
+    strides: &[usize],
+    axis: usize,
+) -> Option<Vec<u8>> {
+    let lines_at_a_time = 64 / N;
+    let out_strides = self::strides(shape);
+    let (last, stride) = (shape.len() - 1, strides[shape.len() - 1]);
+    let others: Vec<usize> = (0..last).filter(|other| *other != axis).collect();
+    let mut out = vec![[0; N]; shape.iter().product()];
+    for number in 0..others.iter().map(|other| shape[*other]).product() {
+        let (mut rest, mut from, mut to): (usize, usize, usize) = (number, 0, 0);
+        for other in others.iter().rev() {
+            let idx = rest % shape[*other];
+            (rest, from, to) = (rest / shape[*other], from + idx * strides[*other], to + idx * out_strides[*other]);
+        }
+        for first in (0..shape[axis]).step_by(lines_at_a_time) {
+            let lines = lines_at_a_time.min(shape[axis] - first);
+            for column in 0..shape[last] {
+                let read = elements.get(from + first + column * stride..)?.get(..lines)?;
+                let slots =
+                    out.get_mut(to + first * out_strides[axis] + column..)?.iter_mut().step_by(out_strides[axis]);
+                slots.zip(read).for_each(|(slot, element)| *slot = *element);
+            }
+        }
+    }
+    Some(out.into_flattened())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ops::Transpose;
+
+    #[test]
+    fn short_cuts_give_what_the_evaluator_gives() {
+        for (shape, perm) in [
+            (vec![3, 5], vec![1, 0]),
+            (vec![70, 33], vec![1, 0]),
+            (vec![2, 17, 40], vec![0, 2, 1]),
+            (vec![18, 3, 20], vec![2, 0, 1]),
+            (vec![4, 19, 2, 5], vec![0, 2, 3, 1]),
+            (vec![2, 3, 1, 37], vec![3, 1, 2, 0]),
+            (vec![0, 3], vec![1, 0]),
+        ] {
+            let n: usize = shape.iter().product();
+            let floats = Tensor::from_vec(shape.clone(), (0..n).map(|i| i as f32).collect());
+            let bytes = Tensor::from_vec(shape.clone(), (0..n).map(|i| i as u8).collect());
+            for x in [floats, bytes] {
+                let op = Op::from(Transpose { perm: perm.clone() });
+                let expected = op.eval(std::slice::from_ref(&x)).unwrap().pop().unwrap();
+                assert_eq!(transpose(&x, &perm).unwrap(), expected, "{shape:?} by {perm:?}");
+            }
+        }
+    }
 }
 
 fn concat(xs: &[Tensor], axis: usize) -> Option<Tensor> {

@@ -3,7 +3,7 @@
 use crate::args::RunArgs;
 use crate::session::{self, Session};
 use crate::verbs::compile::{ranges_json, report_json};
-use crate::{Failure, output};
+use crate::{Failure, cache, output};
 use clap::Args;
 use runtime::{Profile, StepProfile};
 use serde_json::{Value, json};
@@ -187,7 +187,7 @@ fn print(session: &Session, measured: &Measured) {
             .timings
             .iter()
             .map(|timing| format!("{} {:.1}", timing.phase.name(), timing.time.as_secs_f64() * 1e3));
-        let phases = phases.collect::<Vec<_>>().join(", ");
+        let phases = phases.chain(cache::summary(report)).collect::<Vec<_>>().join(", ");
         output::line(format!("compile      {:.1} ms ({phases})", session.compile.as_secs_f64() * 1e3));
     }
     output::line(format!("load         {:.2} ms", session.load.as_secs_f64() * 1e3));

@@ -1,6 +1,7 @@
 //! `tenfold compile`: a model to an artifact, or to the printed form of a phase.
 
 use crate::args::{CompileArgs, parse_phase, parse_target};
+use crate::cache::{self, CacheArgs};
 use crate::data::{self, Tensors};
 use crate::forms::{self, start};
 use crate::{Failure, output, session};
@@ -47,6 +48,8 @@ pub(crate) struct Verb {
     json: bool,
     #[command(flatten)]
     compile: CompileArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
 }
 
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
@@ -61,7 +64,9 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
         let printed = driver::phase_text(start(&verb.model, verb.from), to, text, &options)?;
         return write_text(verb, &printed);
     }
+    options.cache = verb.cache.open()?;
     let compiled = compile(verb, options)?;
+    cache::warn(&compiled.report);
     let ranges = ranges_json(&compiled.artifact.manifest);
     let bytes = compiled.artifact.write(&verb.output).map_err(|e| Failure::Input(e.to_string()))?;
     let report = compiled.report;
@@ -74,6 +79,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
         for timing in &report.timings {
             output::note(format!("{:>10.1} ms  {}", millis(timing.time), timing.phase.name()));
         }
+        cache::summary(&report).into_iter().for_each(output::note);
         for (target, kernel, template) in &report.templates {
             output::note(format!("{target}: {kernel}: {template}"));
         }
@@ -151,6 +157,7 @@ pub(crate) fn report_json(report: &Report) -> Value {
         "targets": kernels.collect::<Vec<_>>(),
         "compile_ms": millis(report.total()),
         "phases": phases.collect::<Vec<_>>(),
+        "cache": {"hits": report.cache.hits, "misses": report.cache.misses},
         "e_nodes": report.e_nodes,
         "rules": report.rules,
     })

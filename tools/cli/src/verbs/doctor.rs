@@ -1,6 +1,8 @@
 //! `tenfold doctor`: what was found on this machine, and why a device is not used.
 
 use crate::args::DeviceArgs;
+use crate::cache::State;
+use crate::verbs::cache::OFF;
 use crate::{Failure, output};
 use clap::Args;
 use cuda::Cuda;
@@ -56,9 +58,6 @@ fn target_of(info: &cuda::Info) -> Option<String> {
     Target::for_gpu(info.capability).map(|target| target.name())
 }
 
-/// Nothing is kept between commands, so that nothing can be stale.
-const CACHE: &str = "none; every command compiles anew, `tenfold compile -o` keeps an artifact";
-
 /// What `--device` takes for each GPU that the simulator plays.
 fn sim_devices() -> Vec<String> {
     let names = Target::names();
@@ -99,7 +98,8 @@ fn print(gpus: &[Gpu]) {
     output::line(format!(
         "sim          PTX on the processor: --device sim, or sim:sm_NN for another GPU than sm_{SIM_CAPABILITY}; run has --sanitize",
     ));
-    output::line(format!("cache        {CACHE}"));
+    let cache = State::of(None).map_or(OFF.into(), |state| state.text());
+    output::line(format!("cache        {cache}"));
     output::line(format!("targets      {}", Target::names().join(" ")));
 }
 
@@ -119,7 +119,7 @@ fn to_json(gpus: &[Gpu]) -> Value {
         "host": {"cores": cores(), "target": Target::host().name()},
         "gpus": gpus.iter().map(gpu).collect::<Vec<_>>(),
         "sim": {"plays": format!("sm_{SIM_CAPABILITY}"), "devices": sim_devices()},
-        "cache": Value::Null,
+        "cache": State::of(None).map(|state| state.json()),
         "targets": Target::names(),
     })
 }

@@ -1,6 +1,7 @@
 //! One file for each verb: its flags, and what it does.
 
 pub(crate) mod bench;
+pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod compile;

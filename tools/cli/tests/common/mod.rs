@@ -11,8 +11,15 @@ pub fn small(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/models/small").join(name)
 }
 
+/// The binary. A test compiles what it tests, so there is no cache.
+pub fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tenfold"));
+    command.current_dir(folder).args(arguments).env("TENFOLD_CACHE_DIR", "");
+    command
+}
+
 pub fn tenfold(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tenfold")).current_dir(folder).args(arguments).output().unwrap()
+    command(folder, arguments).output().unwrap()
 }
 
 pub fn stdout(output: &Output) -> String {
