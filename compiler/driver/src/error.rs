@@ -25,6 +25,14 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// Others could put code into the folder of a cache.
+    #[error("the cache folder {} is not trusted: {reason}; it holds code that will run", .path.display())]
+    Untrusted {
+        /// The folder, or the one above it that is at fault.
+        path: PathBuf,
+        /// Who could.
+        reason: String,
+    },
     /// A target's name is not known.
     #[error("unknown target `{0}`: a target is `host`, `host:x86-64-v3` or `nvptx:sm_90a`")]
     Target(String),

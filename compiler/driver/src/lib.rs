@@ -28,7 +28,7 @@ mod targets;
 mod watch;
 
 pub use assemble::maps::tensor_maps;
-pub use cache::{Cache, CacheError, CacheInfo};
+pub use cache::{Cache, CacheInfo};
 pub use check::check;
 pub use compile::{Compiled, Frontend, compile, compile_imported, import_model, load_model, optimize_graph};
 pub use error::Error;

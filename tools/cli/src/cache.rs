@@ -30,7 +30,7 @@ impl CacheArgs {
         }
         let limit = self.cache_limit.map_or(Cache::LIMIT, |limit| limit as u64);
         if let Some(folder) = &self.cache_dir {
-            return Cache::open(folder, limit).map(Some).map_err(|e| Failure::Input(e.to_string()));
+            return Ok(Some(Cache::open(folder, limit)?));
         }
         let Some(folder) = Cache::default_folder() else { return Ok(None) };
         let opened = Cache::open(&folder, limit);

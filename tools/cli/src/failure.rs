@@ -62,7 +62,7 @@ impl From<driver::Error> for Failure {
         use driver::Error;
         match &error {
             Error::Model { diagnostics, .. } => Failure::of_diagnostics(diagnostics),
-            Error::File { .. } | Error::Kernels { .. } => Failure::Input(error.to_string()),
+            Error::File { .. } | Error::Kernels { .. } | Error::Untrusted { .. } => Failure::Input(error.to_string()),
             Error::Target(_) | Error::Order { .. } => Failure::Usage(error.to_string()),
             Error::Dimension(_) => Failure::Input(error.to_string()),
             Error::Limit(_) => Failure::Limit(error.to_string()),

@@ -1,6 +1,6 @@
 //! The folder of a cache: who may write there, what lies in it, and writing so that nobody sees a part of a file.
 
-use super::CacheError;
+use crate::Error;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -61,9 +61,9 @@ impl Trust {
 }
 
 /// Makes the folder if need be, for its owner alone, and looks at who can write to it. Gives its path without links.
-pub(super) fn prepare(folder: &Path, trust: Trust) -> Result<PathBuf, CacheError> {
-    let fail = |e: std::io::Error| CacheError::Folder { path: folder.into(), reason: e.to_string() };
-    let untrusted = |path: &Path, reason| CacheError::Untrusted { path: path.into(), reason };
+pub(super) fn prepare(folder: &Path, trust: Trust) -> Result<PathBuf, Error> {
+    let fail = |e: std::io::Error| Error::File { verb: "use", path: folder.into(), reason: e.to_string() };
+    let untrusted = |path: &Path, reason| Error::Untrusted { path: path.into(), reason };
     // A folder that exists is no error here.
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(fail)?;
     let real = folder.canonicalize().map_err(fail)?;

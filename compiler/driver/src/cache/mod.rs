@@ -14,31 +14,10 @@ mod kernels;
 
 pub(crate) use kernels::through;
 
-use crate::Target;
+use crate::{Error, Target};
 use folder::{Listed, Trust};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-
-/// Why a cache cannot be used.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum CacheError {
-    /// The folder could not be made or looked at.
-    #[error("the cache folder {} cannot be used: {reason}", .path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
-    /// Others could put code there.
-    #[error("the cache folder {} is not trusted: {reason}; it holds code that will run", .path.display())]
-    Untrusted {
-        /// The folder, or the one above it that is at fault.
-        path: PathBuf,
-        /// Who could.
-        reason: String,
-    },
-}
 
 /// A hash of all that an entry depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +80,8 @@ impl Cache {
     /// Uses a folder, which is made if it does not exist; entries are dropped when they take more than `limit` bytes.
     ///
     /// # Errors
-    /// [`CacheError`], if the folder cannot be made, belongs to another user or can be written to by others.
-    pub fn open(folder: &Path, limit: u64) -> Result<Cache, CacheError> {
+    /// [`Error::File`] if the folder cannot be made, [`Error::Untrusted`] if it belongs to another user or can be written to by others.
+    pub fn open(folder: &Path, limit: u64) -> Result<Cache, Error> {
         let folder = folder::prepare(folder, Trust::of_this_user())?;
         Ok(Cache(Arc::new(Inner { folder, limit, problem: Mutex::default() })))
     }
@@ -126,8 +105,8 @@ impl Cache {
     /// Removes every entry and what interrupted writers left; other files stay. Returns what was removed.
     ///
     /// # Errors
-    /// [`CacheError::Folder`] for the first entry that cannot be removed.
-    pub fn clear(&self) -> Result<CacheInfo, CacheError> {
+    /// [`Error::File`] for the first entry that cannot be removed.
+    pub fn clear(&self) -> Result<CacheInfo, Error> {
         let mut removed = CacheInfo::default();
         for entry in folder::list(&self.0.folder) {
             match std::fs::remove_file(&entry.path) {
@@ -137,7 +116,7 @@ impl Cache {
                 }
                 // Another process was faster.
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                Err(e) => return Err(CacheError::Folder { path: entry.path, reason: e.to_string() }),
+                Err(e) => return Err(Error::File { verb: "remove", path: entry.path, reason: e.to_string() }),
             }
         }
         folder::sweep(&self.0.folder, std::time::Duration::ZERO);

@@ -116,7 +116,7 @@ fn folders_are_made_for_their_owner_and_others_are_refused() {
     symlink(&own, folder.path().join("link")).unwrap();
     assert_eq!(Cache::open(&folder.path().join("link"), 1).unwrap().folder(), own.canonicalize().unwrap());
     fs::write(folder.path().join("file"), "").unwrap();
-    assert!(matches!(Cache::open(&folder.path().join("file"), 1), Err(CacheError::Folder { .. })));
+    assert!(matches!(Cache::open(&folder.path().join("file"), 1), Err(Error::File { .. })));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn folders_of_others_are_refused() {
     let (folder, _) = fresh();
     let me = folder.path().metadata().unwrap().uid();
     let refused = folder::prepare(folder.path(), Trust::of(me + 1)).unwrap_err();
-    assert!(matches!(&refused, CacheError::Untrusted { .. }), "{refused}");
+    assert!(matches!(&refused, Error::Untrusted { .. }), "{refused}");
     assert!(refused.to_string().contains("belongs to the user"), "{refused}");
 }
 

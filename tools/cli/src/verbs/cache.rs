@@ -46,11 +46,10 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
 }
 
 fn clear(verb: &Verb) -> Result<(), Failure> {
-    let input = |e: driver::CacheError| Failure::Input(e.to_string());
     let folder = verb.cache_dir.clone().or_else(Cache::default_folder);
     let folder = folder.filter(|folder| folder.try_exists().unwrap_or(true));
     let removed = match folder {
-        Some(folder) => Cache::open(&folder, Cache::LIMIT).and_then(|cache| cache.clear()).map_err(input)?,
+        Some(folder) => Cache::open(&folder, Cache::LIMIT).and_then(|cache| cache.clear())?,
         None => driver::CacheInfo::default(),
     };
     if verb.json {
