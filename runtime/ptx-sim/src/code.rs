@@ -92,6 +92,8 @@ pub(crate) enum Op {
     Fence,
     /// Orders generic accesses before asynchronous ones.
     FenceProxy,
+    /// `fence.mbarrier_init`.
+    FenceNewBarriers,
     Copy(CopyOp),
     MatrixMove(MatrixMove),
     Mma(Box<Mma>),
@@ -217,6 +219,7 @@ impl Op {
             | Op::Barrier(_)
             | Op::Fence
             | Op::FenceProxy
+            | Op::FenceNewBarriers
             | Op::Copy(_)
             | Op::Wgmma(_) => {}
         }

@@ -94,10 +94,17 @@ impl Decoder<'_> {
             "op_restrict",
         ];
         let is_proxy = words.has("proxy");
-        words.has("op_restrict::mbarrier_init");
+        let is_init = words.has("mbarrier_init") || words.has("op_restrict::mbarrier_init");
         while words.any(&known).is_some() {}
         // `fence.proxy.tensormap::generic.acquire` names the place; nothing here is cached.
-        self.push(view, if is_proxy { Op::FenceProxy } else { Op::Fence });
+        self.push(
+            view,
+            match (is_proxy, is_init) {
+                (true, _) => Op::FenceProxy,
+                (false, true) => Op::FenceNewBarriers,
+                (false, false) => Op::Fence,
+            },
+        );
         Ok(())
     }
 }

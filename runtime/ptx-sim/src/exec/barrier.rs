@@ -107,6 +107,8 @@ pub(crate) struct Parity {
     bytes: i64,
     /// How many phases are complete.
     pub(crate) phase: u64,
+    /// The warp that made it, and when.
+    made: (u32, u64),
     clocks: Clocks,
     /// What was known at the end of the last phase.
     done: Clocks,
@@ -307,6 +309,17 @@ pub(crate) fn locate(warp: &Warp, at: &Place, lane: usize, world: &World<'_>) ->
     }
 }
 
+/// Fails if asynchronous copies may not see an mbarrier yet: who made it did not fence since.
+pub(crate) fn check_fenced(world: &mut World<'_>, place: (usize, u64), lane: usize) -> Result<(), Trouble> {
+    let (maker, time) = parity(world, place, lane)?.made;
+    if world.barrier_fences.get(maker as usize).is_some_and(|fence| *fence > time) {
+        return Ok(());
+    }
+    let what =
+        "the mbarrier of an asynchronous copy was made without fence.mbarrier_init or fence.proxy.async after it";
+    Err(Trouble::new(FaultKind::Race, lane, what))
+}
+
 /// The mbarrier at a place.
 pub(crate) fn parity<'w>(
     world: &'w mut World<'_>,
@@ -375,8 +388,9 @@ fn init(warp: &Warp, at: &Place, count: u64, lane: usize, world: &mut World<'_>)
     let (block, offset) = locate(warp, at, lane, world)?;
     let count = u32::try_from(count).ok().filter(|count| (1..1 << 20).contains(count));
     let expected = count.ok_or_else(|| bad(lane, "an mbarrier for no arrivals, or too many"))?;
-    let barrier =
-        Parity { expected, pending: expected, bytes: 0, phase: 0, clocks: Clocks::default(), done: Clocks::default() };
+    let made = (warp.actor.warp, world.time);
+    let (clocks, done) = (Clocks::default(), Clocks::default());
+    let barrier = Parity { expected, pending: expected, bytes: 0, phase: 0, made, clocks, done };
     world.blocks[block].shared.write(offset, 8, lane)?.fill(0);
     world.blocks[block].mbarriers.insert(offset, barrier);
     Ok(())

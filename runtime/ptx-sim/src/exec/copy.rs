@@ -5,7 +5,7 @@
 //! at the beginning or at the end, as the seed says.
 
 use super::access::{Target, check_aligned, note, note_async, resolve};
-use super::barrier::{self, locate, parity};
+use super::barrier::{self, check_fenced, locate, parity};
 use super::tensor::{Piece, TensorMap};
 use super::warp::Flow;
 use super::{Warp, World, bad};
@@ -174,7 +174,7 @@ fn bulk(
             return Err(bad(lane, format!("block {block} of a cluster of {}", world.blocks.len())));
         }
         let barrier = (if mask.is_some() { block } else { barrier.0 }, barrier.1);
-        parity(world, barrier, lane)?;
+        check_fenced(world, barrier, lane)?;
         let copy = begin(warp, block, pieces.clone(), lane, world, Some(rounds))?;
         defer(warp, vec![copy], barrier, Some(total as i64), world);
     }

@@ -89,6 +89,8 @@ pub(crate) struct World<'a> {
     pub(crate) deferred: Vec<copy::Deferred>,
     /// When each warp of the cluster ran `fence.proxy` last.
     pub(crate) proxy_fences: Vec<u64>,
+    /// When each ran that or `fence.mbarrier_init` last.
+    pub(crate) barrier_fences: Vec<u64>,
     /// By block and number in the block.
     pub(crate) warpgroups: BTreeMap<(usize, u32), wgmma::Warpgroup>,
 }

@@ -34,6 +34,7 @@ pub(crate) fn run(launch: &Launch, heap: &mut Heap, options: &Options) -> Result
             polls: 0,
             deferred: vec![],
             proxy_fences: vec![],
+            barrier_fences: vec![],
             warpgroups: BTreeMap::new(),
         };
         cluster(&mut world)?;
@@ -46,6 +47,7 @@ pub(crate) fn run(launch: &Launch, heap: &mut Heap, options: &Options) -> Result
 fn cluster(world: &mut World<'_>) -> Result<(), Error> {
     let mut warps = start::warps(world.launch, &world.blocks, world.cluster, world.options);
     world.proxy_fences = vec![0; warps.len()];
+    world.barrier_fences = vec![0; warps.len()];
     loop {
         let mut moved = false;
         // The order of the warps changes from round to round, as the seed says.

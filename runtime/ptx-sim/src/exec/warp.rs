@@ -327,6 +327,12 @@ impl Warp {
             }
             Op::FenceProxy => {
                 world.proxy_fences[self.actor.warp as usize] = world.time;
+                world.barrier_fences[self.actor.warp as usize] = world.time;
+                Ok(Flow::Next)
+            }
+            Op::FenceNewBarriers => {
+                world.barrier_fences[self.actor.warp as usize] = world.time;
+                self.publish(world);
                 Ok(Flow::Next)
             }
             Op::Wgmma(op) => wgmma::run(self, op, active, world),

@@ -140,7 +140,7 @@ fn pick(op: &str, at: usize) -> String {
 fn maps_with_wild_coordinates_stay_in_their_tensor() {
     let body = format!(
         "{HEADER}.visible .entry k(.param .align 64 .b8 map[128]) {{ .shared .align 128 .b8 s[64]; .shared .align 8 .b64 m; .reg .b64 %a<4>; .reg .pred %p;
-        mov.b64 %a1, map; cvta.param.u64 %a2, %a1; mbarrier.init.shared.b64 [m], 1; mbarrier.arrive.expect_tx.shared.b64 _, [m], 64;
+        mov.b64 %a1, map; cvta.param.u64 %a2, %a1; mbarrier.init.shared.b64 [m], 1; fence.mbarrier_init.release.cluster; mbarrier.arrive.expect_tx.shared.b64 _, [m], 64;
         cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [s], [%a2, {{X, Y}}], [m];
         $W: mbarrier.try_wait.parity.shared.b64 %p, [m], 0; @!%p bra $W; ret; }}"
     );

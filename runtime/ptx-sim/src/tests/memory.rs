@@ -102,7 +102,7 @@ fn copies_report_to_mbarriers() {
 #[test]
 fn bulk_copies_in_and_out() {
     let body = ".shared .align 128 .b8 s[256]; .shared .align 8 .b64 m;
-        setp.eq.u32 %p1, %t, 0; @%p1 mbarrier.init.shared.b64 [m], 1; bar.sync 0;
+        setp.eq.u32 %p1, %t, 0; @%p1 mbarrier.init.shared.b64 [m], 1; fence.mbarrier_init.release.cluster; bar.sync 0;
         @!%p1 bra $W; mbarrier.arrive.expect_tx.shared.b64 %w1, [m], 128;
         cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [s], [%d], 128, [m];
         $W: mbarrier.try_wait.parity.shared.b64 %p2, [m], 0; @!%p2 bra $W;
@@ -116,6 +116,9 @@ fn bulk_copies_in_and_out() {
     let fault =
         super::fault(&body.replace("expect_tx.shared.b64 %w1, [m], 128", "expect_tx.shared.b64 %w1, [m], 144"), 32, 64);
     assert_eq!(fault.kind, crate::FaultKind::Deadlock, "{fault}");
+    let fault = super::fault(&body.replace("fence.mbarrier_init.release.cluster;", ""), 32, 64);
+    assert_eq!(fault.kind, crate::FaultKind::Race, "{fault}");
+    clean(&body.replace("fence.mbarrier_init.release.cluster;", "fence.proxy.async;"), 32, &data);
 }
 
 #[test]
