@@ -52,6 +52,7 @@ impl Target {
             Target::Host(host) => lower::Target::Host { lanes: (host.vector_bytes() / 4).max(1) as u32 },
             Target::Nvptx(ptx) => lower::Target::Gpu(lower::Gpu {
                 chip: lower::Chip { sm: ptx.sm(), exact: ptx.name().ends_with('a'), ptx: ptx.ptx_version() },
+                rerounds: numerics.allows(rewrite::Exactness::REROUNDS),
                 approximate: numerics.allows(rewrite::Exactness::APPROXIMATE),
                 schedule: None,
             }),

@@ -224,7 +224,7 @@ fn lanes_of(target: Target) -> u32 {
 fn attention<'a>(cx: &mut Cx<'a>, target: Target) -> Option<Box<dyn Recipe + 'a>> {
     match target {
         Target::Host { .. } => Some(Box::new(Attention::choose(cx)?)),
-        Target::Gpu(_) => None,
+        Target::Gpu(gpu) => crate::gpu::attention::choose(cx, gpu),
     }
 }
 

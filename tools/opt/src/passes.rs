@@ -81,6 +81,7 @@ fn gpu(target: &PtxTarget, arguments: &Arguments) -> Target {
     Target::Gpu(lower::Gpu {
         chip: lower::Chip { sm: target.sm(), exact: target.name().ends_with('a'), ptx: target.ptx_version() },
         approximate: arguments.numerics.allows(rewrite::Exactness::APPROXIMATE),
+        rerounds: arguments.numerics.allows(rewrite::Exactness::REROUNDS),
         schedule: None,
     })
 }

@@ -56,7 +56,7 @@ fn cases() -> Vec<Case> {
 
 fn gpu(target: &PtxTarget, approximate: bool, schedule: usize) -> Target {
     let chip = Chip { sm: target.sm(), exact: target.name().ends_with('a'), ptx: target.ptx_version() };
-    Target::Gpu(Gpu { chip, approximate, schedule: Some(schedule) })
+    Target::Gpu(Gpu { chip, approximate, rerounds: true, schedule: Some(schedule) })
 }
 
 /// The one kernel of a graph, if the schedule exists.
@@ -78,23 +78,20 @@ fn artifact(graph: &Graph, kernel: &Kernel, target: &PtxTarget, ptx: &str) -> Ar
             shape: ty.shape.iter().map(ToString::to_string).collect(),
         }
     };
-    let mut args = vec![];
-    for arg in &kernel.args {
-        let ty = graph.ty(arg.value);
-        let place = match graph.inputs.iter().position(|port| port.value == arg.value) {
-            Some(at) => Place::Input(at as u32),
-            None => Place::Output(0),
-        };
-        let view = b.tensor(place, ty.dtype, &ty.shape);
-        if place == Place::Output(0) {
-            b.output(&graph.outputs[0].name, view);
-        }
-        args.push(view);
+    let view = |b: &mut ProgramBuilder, value, place| {
+        let ty = graph.ty(value);
+        b.tensor(place, ty.dtype, &ty.shape)
+    };
+    let mut views = std::collections::BTreeMap::new();
+    for (at, port) in graph.inputs.iter().enumerate() {
+        let input = view(&mut b, port.value, Place::Input(at as u32));
+        b.input(&port.name, input);
+        views.insert(port.value, input);
     }
-    for port in &graph.inputs {
-        let at = kernel.args.iter().position(|arg| arg.value == port.value).expect("the kernel reads every input");
-        b.input(&port.name, args[at]);
-    }
+    let output = view(&mut b, graph.outputs[0].value, Place::Output(0));
+    b.output(&graph.outputs[0].name, output);
+    views.insert(graph.outputs[0].value, output);
+    let args = kernel.args.iter().map(|arg| views[&arg.value]).collect();
     let maps = driver::tensor_maps(&mut b, kernel);
     let dims = kernel.dims.iter().map(|dim| b.dim(dim)).collect();
     let [tasks, zero] = [b.dim(&kernel.tasks), b.dim(&Dim::from(0))];
@@ -202,6 +199,33 @@ fn assemble(program: &PathBuf, target: &PtxTarget, ptx: &str) -> Option<String> 
     (!done.status.success() || !clean || noted).then_some(report)
 }
 
+/// Assembles a kernel, runs it with the simulator's checks, and compares with the evaluator.
+fn check_kernel(
+    session: &mlir::Session,
+    target: &PtxTarget,
+    (sm, place): (u32, usize),
+    (graph, kernel): (&Graph, &Kernel),
+    case: &Case,
+    ideal: bool,
+) {
+    let what = format!("{} on {target}:\n{}", kernel.template, case.text);
+    let ptx = codegen::ptx(session, Source { name: "k", text: &kernel.text }, target).unwrap();
+    if let Some(fault) = ptxas().and_then(|program| assemble(&program, target, &ptx)) {
+        panic!("{what}\n{fault}");
+    }
+    let inputs = inputs(graph);
+    let expected = graph::evaluate(graph, &inputs).unwrap();
+    let sim = Sim::new(sm, ptx_sim::Options { sanitize: true, seed: place as u64, ..Default::default() });
+    let artifact = Arc::new(artifact(graph, kernel, target, &ptx));
+    let engine = Engine::from_artifact(artifact, &sim).unwrap();
+    let got = engine.run(&inputs).unwrap_or_else(|error| panic!("{what}\n{error}"));
+    let off = difference(&got[0], &expected[0]);
+    assert!(off <= case.tolerance, "{what}: off by {off}");
+    if ideal && kernel.template.contains("mma") {
+        assert!(is_ideal(&engine.device_report()), "{what}\n{:?}", engine.device_report());
+    }
+}
+
 /// Runs every `stride`th schedule of every case, beginning at `first`; gives how many.
 fn check(target: &str, sm: u32, (first, stride): (usize, usize), cases: Vec<Case>, ideal: bool) -> usize {
     check_those(target, sm, (first, stride), cases, ideal, "")
@@ -217,32 +241,16 @@ fn check_those(
     word: &str,
 ) -> usize {
     let target: PtxTarget = target.parse().unwrap();
-    let ptxas = ptxas();
     let session = mlir::Session::new();
     let mut n_checked = 0;
     for (number, case) in cases.into_iter().enumerate() {
         let graph = graph::parse(&case.text, "t.graph").unwrap_or_else(|error| panic!("{error}\n{}", case.text));
-        let inputs = inputs(&graph);
-        let expected = graph::evaluate(&graph, &inputs).unwrap();
         for place in ((first + number) % stride..).step_by(stride) {
             let Some(kernel) = kernel(&graph, gpu(&target, case.approximate, place)) else { break };
             if !kernel.template.contains(word) {
                 continue;
             }
-            let what = format!("{} on {target}:\n{}", kernel.template, case.text);
-            let ptx = codegen::ptx(&session, Source { name: "k", text: &kernel.text }, &target).unwrap();
-            if let Some(fault) = ptxas.as_ref().and_then(|program| assemble(program, &target, &ptx)) {
-                panic!("{what}\n{fault}");
-            }
-            let sim = Sim::new(sm, ptx_sim::Options { sanitize: true, seed: place as u64, ..Default::default() });
-            let artifact = Arc::new(artifact(&graph, &kernel, &target, &ptx));
-            let engine = Engine::from_artifact(artifact, &sim).unwrap();
-            let got = engine.run(&inputs).unwrap_or_else(|error| panic!("{what}\n{error}"));
-            let off = difference(&got[0], &expected[0]);
-            assert!(off <= case.tolerance, "{what}: off by {off}");
-            if ideal && kernel.template.contains("mma") {
-                assert!(is_ideal(&engine.device_report()), "{what}\n{:?}", engine.device_report());
-            }
+            check_kernel(&session, &target, (sm, place), (&graph, &kernel), &case, ideal);
             n_checked += 1;
         }
     }
@@ -416,4 +424,110 @@ fn missing_fences_arrivals_and_waits_are_found() {
         let error = fault(&ptx).expect_err(what);
         assert!(error.to_lowercase().contains(expected), "{what}: {error}");
     }
+}
+
+/// An attention. `outer` are the batch axes, `mask` lines that make `%x` of `%f`, the scaled scores in `f32`.
+fn attention(ty: &str, outer: &str, [m, n, d, e]: [u32; 4], inputs: [&str; 2], mask: &str, zero_rows: bool) -> Case {
+    let n_outer = outer.split(',').count();
+    let batch: Vec<String> = (0..n_outer).map(|axis| axis.to_string()).collect();
+    let (batch, row, column) = (batch.join(", "), n_outer, n_outer + 1);
+    let [key, more] = inputs;
+    let full = format!("{outer}, {m}, {n}");
+    // Keys lie along what is summed over, or along themselves.
+    let (keys, contract) = match key {
+        "" => (format!("%k: {ty}[{outer},{n},{d}]"), column),
+        "turned" => (format!("%k: {ty}[{outer},{d},{n}]"), row),
+        other => (other.to_string(), column),
+    };
+    let guarded =
+        format!("%bad = isnan %r\n  %zero = broadcast %none {{shape = [{full}]}}\n  %p = select %bad, %zero, %r");
+    let (guard, weights) = if zero_rows { (guarded.as_str(), "%p") } else { ("", "%r") };
+    let shares = key.contains("[1,2,1");
+    let text = format!(
+        "graph @g(%q: {ty}[{outer},{m},{d}], {keys}, %v: {ty}[{outer},{n},{e}], %scale: f32[]{more}) {{
+  %none = constant {{value = f32[] [0.0]}}
+  {shared}
+  %s = dot %q, {k} {{lhs_batch = [{batch}], rhs_batch = [{batch}], lhs_contract = [{column}], rhs_contract = [{contract}], out = {ty}}}
+  %w = cast %s {{to = f32, saturate = false}}
+  %sb = broadcast %scale {{shape = [{full}]}}
+  %f = mul %w, %sb
+  {mask}
+  %m = reduce %x {{kind = max, axes = [{column}]}}
+  %mr = reshape %m {{shape = [{outer}, {m}, 1]}}
+  %mm = broadcast %mr {{shape = [{full}]}}
+  %u = sub %x, %mm
+  %e = exp %u
+  %l = reduce %e {{kind = sum, axes = [{column}]}}
+  %lr = reshape %l {{shape = [{outer}, {m}, 1]}}
+  %ll = broadcast %lr {{shape = [{full}]}}
+  %r = div %e, %ll
+  {guard}
+  %h = cast {weights} {{to = {ty}, saturate = false}}
+  %o = dot %h, %v {{lhs_batch = [{batch}], rhs_batch = [{batch}], lhs_contract = [{column}], rhs_contract = [{row}], out = {ty}}}
+  %t = add %o, %o
+  return %t
+}}",
+        shared = if shares { format!("%kb = broadcast %k {{shape = [{outer}, {n}, {d}]}}") } else { String::new() },
+        k = if shares { "%kb" } else { "%k" },
+        mask = mask.replace("FULL", &full),
+    );
+    Case { text, tolerance: if ty == "f16" { 3e-3 } else { 2e-2 }, approximate: false }
+}
+
+const NO_MASK: &str = "%x = add %f, %f";
+const ADDED: &str = "%mb = broadcast %mask {shape = [FULL]}\n  %x = add %f, %mb";
+
+fn attentions() -> Vec<Case> {
+    let causal = |m: u32, n: u32| {
+        format!(
+            "%i = iota {{dtype = i64, shape = [{m}, {n}], axis = 0}}
+  %j = iota {{dtype = i64, shape = [{m}, {n}], axis = 1}}
+  %c = lt %j, %i
+  %cb = broadcast %c {{shape = [FULL]}}
+  %low = constant {{value = f32[] [-inf]}}
+  %lb = broadcast %low {{shape = [FULL]}}
+  %x = select %cb, %f, %lb"
+        )
+    };
+    let cap = "%t1 = tanh %f\n  %x = mul %t1, %sb";
+    vec![
+        attention("f16", "1, 2", [70, 75, 64, 64], ["", ", %mask: f32[70,75]"], ADDED, false),
+        attention("bf16", "2", [130, 64, 128, 128], ["", ""], NO_MASK, false),
+        // The first row has no column that it may see.
+        attention("f16", "2", [67, 67, 32, 32], ["", ""], &causal(67, 67), true),
+        attention("f16", "1, 2, 2", [40, 100, 32, 64], ["%k: f16[1,2,1,100,32]", ""], NO_MASK, true),
+        attention("f16", "1", [65, 33, 80, 40], ["", ""], cap, false),
+        attention("bf16", "1", [64, 50, 256, 256], ["", ""], NO_MASK, false),
+        attention("f16", "1", [64, 72, 36, 36], ["turned", ""], NO_MASK, false),
+        attention("bf16", "1", [9, 3, 34, 34], ["", ""], NO_MASK, true),
+    ]
+}
+
+/// The one kernel of each, checked.
+fn check_attentions(target: &str, sm: u32, cases: Vec<Case>, ideal: bool) {
+    let target: PtxTarget = target.parse().unwrap();
+    let session = mlir::Session::new();
+    for case in cases {
+        let graph = graph::parse(&case.text, "t.graph").unwrap_or_else(|error| panic!("{error}\n{}", case.text));
+        let kernel = kernel(&graph, gpu(&target, false, 0)).unwrap();
+        assert!(kernel.template.starts_with("attention"), "{}", kernel.template);
+        check_kernel(&session, &target, (sm, 0), (&graph, &kernel), &case, ideal);
+    }
+}
+
+#[test]
+fn attention_computes_what_the_evaluator_does_on_sm_80() {
+    check_attentions("sm_80", 80, attentions(), false);
+}
+
+#[test]
+fn attention_computes_what_the_evaluator_does_on_sm_90a() {
+    check_attentions("sm_90a", 90, attentions(), false);
+}
+
+#[test]
+fn attention_has_no_bank_conflicts() {
+    let sizes = [128, 128, 64, 64];
+    check_attentions("sm_80", 80, vec![attention("f16", "1", sizes, ["", ""], NO_MASK, false)], true);
+    check_attentions("sm_80", 80, vec![attention("bf16", "1", [64, 128, 128, 128], ["", ""], NO_MASK, false)], true);
 }

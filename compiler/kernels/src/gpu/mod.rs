@@ -4,7 +4,7 @@
 //! with swizzles, and [`banks`] how many wavefronts an access takes there; `inst` writes single instructions;
 //! [`Atom`] is a matrix instruction with the places of its fragments; [`Stager`] brings tiles from global to shared memory;
 //! [`Matmul`] is a block's product of two operands, on tensor cores or on FMA units, with a callback for what follows, and
-//! [`Few`] one with few rows; [`GroupMatmul`] is one by warpgroups, whose tiles come by tensor copies; [`Rows`] combines the elements of rows.
+//! [`Few`] one with few rows; [`Flash`] is a block's attention; [`GroupMatmul`] is one by warpgroups, whose tiles come by tensor copies; [`Rows`] combines the elements of rows.
 //!
 //! # Invariants
 //! - Nothing here knows graphs. Operands are pointers with strides, or places that a [`Gather`] computes.
@@ -20,6 +20,7 @@ pub mod banks;
 mod chip;
 mod epilogue;
 mod few;
+mod flash;
 mod group;
 mod group_schedule;
 #[cfg(test)]
@@ -41,6 +42,7 @@ mod wgmma;
 
 pub use chip::{Chip, Feature};
 pub use few::{Few, FewPlace};
+pub use flash::{Flash, FlashPlace, Score};
 pub use group::{GroupMatmul, GroupPlace};
 pub use group_schedule::GroupSchedule;
 pub use ints::{Ints, Plain};

@@ -24,8 +24,8 @@ pub(crate) struct TensorCore {
 
 /// Where a thread's `ldmatrix` reads, for the first step and the first fragment.
 pub(crate) struct Bases {
-    a: Val,
-    b: Val,
+    pub(crate) a: Val,
+    pub(crate) b: Val,
 }
 
 impl TensorCore {
@@ -113,12 +113,26 @@ impl TensorCore {
 
     /// One fragment of `A`, or two of `B`.
     fn fragment(&self, w: &mut Writer, stage: Val, base: Val, side: Side, fragment: u32, step: u32) -> [Val; 4] {
+        let offset = if side == Side::A { 0 } else { self.a.bytes() };
+        let tile = w.gep_const(stage, offset.into(), Ty::I8);
+        self.fragment_at(w, tile, base, side, fragment, step)
+    }
+
+    /// The same with the operand's own tile.
+    pub(crate) fn fragment_at(
+        &self,
+        w: &mut Writer,
+        tile: Val,
+        base: Val,
+        side: Side,
+        fragment: u32,
+        step: u32,
+    ) -> [Val; 4] {
         let (flip, add) = self.offset(side, fragment, step);
         let flip = w.num(flip);
         let at = w.xori(base, flip);
-        let pointer = w.shared_at(stage, at);
-        let offset = if side == Side::A { 0 } else { self.a.bytes() };
-        let pointer = w.gep_const(pointer, i64::from(add + offset), Ty::I8);
+        let pointer = w.shared_at(tile, at);
+        let pointer = w.gep_const(pointer, add.into(), Ty::I8);
         let mut words = w.ldmatrix(pointer, self.tile_of(side).along == Along::Outer);
         if self.atom == Atom::Tf32 {
             words = words.map(|word| round_to_tf32(w, word));

@@ -3,6 +3,7 @@
 //! Each template is a file with a constructor that says whether it takes a region, and a line in [`TEMPLATES`]; the first
 //! that does is used. What none takes is computed element by element, one for each thread.
 
+pub(crate) mod attention;
 mod blocks;
 mod facts;
 mod few;
@@ -26,6 +27,8 @@ pub struct Gpu {
     pub chip: Chip,
     /// Whether the numerics contract permits approximate products of `f32` (`tf32`).
     pub approximate: bool,
+    /// Whether the contract permits to round in other places, as the softmax of rows that are seen in tiles does.
+    pub rerounds: bool,
     /// A schedule by its place in the space of a product's, in place of the one that should be fastest: for tuning and
     /// tests. Where there is no such place the product has no template.
     pub schedule: Option<usize>,
