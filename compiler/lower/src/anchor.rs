@@ -9,7 +9,10 @@ use ops::Op;
 use tensor::DType;
 
 /// How many vectors are accumulated side by side, to hide the latency of an addition.
-const UNROLL: u32 = 4;
+const SIDE_BY_SIDE: u32 = 4;
+/// How many vectors a function of elements is computed for at a time. One polynomial is a chain of operations each of which
+/// waits for the one before; two fill the waits. A wider vector of the text is two of the machine, operation by operation.
+pub(crate) const AT_A_TIME: u32 = 2;
 
 impl Cx<'_> {
     /// The elements of an anchor at an index.
@@ -68,7 +71,9 @@ pub(crate) fn nest(w: &mut Writer, extents: &[Val], carried: &[Val], body: &mut 
 
 /// A reduction whose innermost loop takes several elements at a time.
 pub(crate) struct RowReduction<'a> {
-    /// Lanes of the innermost loop.
+    /// Lanes of the target's vectors.
+    pub(crate) wide: u32,
+    /// Lanes of the innermost loop: those of one or several vectors.
     pub(crate) lanes: u32,
     /// Extents of the loops around it.
     pub(crate) outer: &'a [Val],
@@ -86,13 +91,22 @@ impl RowReduction<'_> {
     pub(crate) fn run(&self, w: &mut Writer, scope: &Scope, step: &mut Step) -> Val {
         let ty = lanes_of(self.identity.ty.elem(), self.lanes);
         let known = w.known_int(self.inner);
-        let unroll = if known.is_some_and(|n| n >= i64::from(self.lanes * UNROLL)) { UNROLL } else { 1 };
+        let side_by_side = self.vectors(w);
         let start = w.broadcast(self.identity, ty);
-        let sums = nest(w, self.outer, &vec![start; unroll as usize], &mut |w, ivs, sums| {
+        let sums = nest(w, self.outer, &vec![start; side_by_side as usize], &mut |w, ivs, sums| {
             self.row(w, scope, ivs, sums, known, step)
         });
         let total = sums[1..].iter().fold(sums[0], |a, b| combine(w, self.kind, a, *b));
-        w.with_fastmath(FastMath::REASSOC, |w| w.reduce(self.kind, total))
+        let sums = matches!(self.kind, Reduce::Add | Reduce::Mul);
+        w.with_fastmath(FastMath { any_zero: !sums, ..FastMath::REASSOC }, |w| w.reduce(self.kind, total))
+    }
+
+    /// How many accumulators there are: element `i` is combined into lane `i` modulo all of their lanes, then these in a fixed
+    /// order. Where the row is too short for several there is one.
+    fn vectors(&self, w: &Writer) -> u32 {
+        let several = (SIDE_BY_SIDE * self.wide / self.lanes).max(1);
+        let fits = w.known_int(self.inner).is_none_or(|n| n >= i64::from(self.lanes * several));
+        if fits { several } else { 1 }
     }
 
     fn row(
@@ -149,7 +163,8 @@ pub(crate) fn combine(w: &mut Writer, kind: Reduce, a: Val, b: Val) -> Val {
         Reduce::Maxsi => w.maxsi(a, b),
         Reduce::Minui => w.minui(a, b),
         Reduce::Maxui => w.maxui(a, b),
-        Reduce::Minnumf | Reduce::Minimumf => w.minimumf(a, b),
-        Reduce::Maxnumf | Reduce::Maximumf => w.maximumf(a, b),
+        // An operator does not say which of two zeros is larger.
+        Reduce::Minnumf | Reduce::Minimumf => w.with_fastmath(FastMath::ANY_ZERO, |w| w.minimumf(a, b)),
+        Reduce::Maxnumf | Reduce::Maximumf => w.with_fastmath(FastMath::ANY_ZERO, |w| w.maximumf(a, b)),
     }
 }

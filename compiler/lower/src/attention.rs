@@ -154,7 +154,7 @@ impl Attention {
             self.kept.reduce(cx, w, &outer, memory.kept);
             cx.kept.borrow_mut().insert(self.weight, Kept { ptr, is_written: false });
             let (lo, hi) = (w.i64(0), cx.dim(w, &self.scores.n));
-            each_vector(w, cx.wide(), &self.scores.n, [lo, hi], &mut |w, s, at| {
+            each_vector(w, [cx.wide(); 2], &self.scores.n, [lo, hi], &mut |w, s, at| {
                 cx.value(w, s, self.weight, &[&outer[..], &[at]].concat());
             });
             vec![]

@@ -29,7 +29,8 @@ impl Cx<'_> {
         let zero = w.zero(elem.into());
         let sum = match extents.split_last() {
             Some((inner, outer)) if Self::result_lanes(s, idx) == 1 && self.dots_rows(node, op) => {
-                let row = RowReduction { lanes: self.wide(), outer, inner: *inner, identity: zero, kind: Reduce::Add };
+                let lanes = self.wide();
+                let row = RowReduction { wide: lanes, lanes, outer, inner: *inner, identity: zero, kind: Reduce::Add };
                 row.run(w, s, &mut |w, s, ivs, last, sum| {
                     let ivs: Vec<Idx> = ivs.iter().map(|iv| Idx::Uniform(*iv)).chain([last]).collect();
                     multiply(w, s, &ivs, sum)

@@ -57,7 +57,7 @@ impl Cx<'_> {
 }
 
 /// The vector function that a kind stands for.
-fn function(kind: UnaryKind) -> Option<math::Unary> {
+pub(crate) fn function(kind: UnaryKind) -> Option<math::Unary> {
     Some(match kind {
         UnaryKind::Exp => math::Unary::Exp,
         UnaryKind::Log => math::Unary::Log,

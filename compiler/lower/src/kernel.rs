@@ -293,6 +293,8 @@ fn host_function(cx: &mut Cx, args: &[Arg], recipe: &dyn Recipe) -> String {
         Param::with(Ty::PTR, "llvm.noalias"),
     ];
     let mut w = Writer::new();
+    // Vectors of 64 bytes are AVX-512's.
+    w.set_native_scale(cx.wide() >= 16);
     recipe.functions(&mut w);
     w.function(Function::host("kernel", &params), |w, p| {
         let pointer = Access::aligned(8).invariant();

@@ -55,13 +55,15 @@ impl Map {
 
 /// Elements `lo..hi` of the innermost axis of the result, whose extent is `inner`, by vectors.
 pub(crate) fn row(cx: &Cx, w: &mut Writer, lanes: u32, inner: &Dim, outer: &[Idx], ends: [Val; 2]) {
-    each_vector(w, lanes, inner, ends, &mut |w, s, at| elements(cx, w, s, outer, at));
+    let wide = if lanes == 1 { 1 } else { cx.lanes_for(cx.region.result).max(lanes) };
+    each_vector(w, [lanes, wide], inner, ends, &mut |w, s, at| elements(cx, w, s, outer, at));
 }
 
-/// Writes a body for the indices `lo..hi` of an axis with extent `inner`, so many neighbors at a time.
+/// Writes a body for the indices `lo..hi` of an axis with extent `inner`: `wide` neighbors at a time, and those of the rest by
+/// vectors of `lanes`.
 pub(crate) fn each_vector(
     w: &mut Writer,
-    lanes: u32,
+    [lanes, wide]: [u32; 2],
     inner: &Dim,
     [lo, hi]: [Val; 2],
     body: &mut dyn FnMut(&mut Writer, &mut Scope, Idx),
@@ -74,20 +76,21 @@ pub(crate) fn each_vector(
         });
         return;
     }
-    let step = w.i64(lanes.into());
+    let step = w.i64(wide.into());
     let count = w.subi(hi, lo);
     let n_full = w.divsi(count, step);
     let full = w.muli(n_full, step);
     let full = w.addi(lo, full);
     if w.known_int(n_full) != Some(0) {
         w.for_loop(lo, full, step, &[], |w, iv, _| {
-            body(w, &mut Scope::new(lanes, None), Idx::Linear(iv, 1));
+            body(w, &mut Scope::new(wide, None), Idx::Linear(iv, 1));
             vec![]
         });
     }
-    if inner.as_const().is_some_and(|n| n % i64::from(lanes) == 0) {
+    if inner.as_const().is_some_and(|n| n % i64::from(wide) == 0) {
         return;
     }
+    let step = w.i64(lanes.into());
     w.for_loop(full, hi, step, &[], |w, iv, _| {
         let left = w.subi(hi, iv);
         let mask = w.tail_mask(left, lanes);

@@ -31,7 +31,8 @@ impl Cx<'_> {
         let uniform = Self::result_lanes(s, idx) == 1;
         let sum = match extents.split_last() {
             Some((inner, outer)) if uniform && self.wide() > 1 && op.axes.last() == Some(&(rank - 1)) => {
-                let row = RowReduction { lanes: self.wide(), outer, inner: *inner, identity, kind };
+                let (wide, lanes) = (self.wide(), self.lanes_for(operand));
+                let row = RowReduction { wide, lanes, outer, inner: *inner, identity, kind };
                 row.run(w, s, &mut |w, s, ivs, last, sum| {
                     let ivs: Vec<Idx> = ivs.iter().map(|iv| Idx::Uniform(*iv)).chain([last]).collect();
                     let val = element(w, s, &ivs);

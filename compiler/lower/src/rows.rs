@@ -3,6 +3,7 @@
 //! A task passes over one row for each of its reductions, in order, and once more for the result, while the row is in the
 //! first cache. What costs more to compute than to load, and is needed in several passes, is kept in scratch memory.
 
+use crate::anchor::AT_A_TIME;
 use crate::context::{Cx, Kept, Scope};
 use crate::index::Idx;
 use crate::kernel::Recipe;
@@ -10,7 +11,7 @@ use crate::map::{row, split};
 use crate::types::memory;
 use graph::{Node, ValueId};
 use kernels::text::{Val, Writer};
-use ops::Op;
+use ops::{BinaryKind, Op};
 use schedule::{Class, class, is_cheap};
 use std::collections::BTreeSet;
 use tensor::{DType, Dim};
@@ -147,6 +148,38 @@ impl KeptRows {
 fn per_element<'a>(cx: &Cx<'a>, value: ValueId, full: &[Dim]) -> Option<&'a Node> {
     let is_full = cx.ty(value).shape == full && cx.ty(value).dtype != DType::Bool;
     cx.member(value).filter(|node| is_full && class(cx.graph, node) == Class::Elementwise)
+}
+
+impl Cx<'_> {
+    /// The lanes of a loop along memory that computes the elements of a value: more than one vector if there are functions
+    /// among what it computes.
+    pub(crate) fn lanes_for(&self, value: ValueId) -> u32 {
+        let mut seen = BTreeSet::new();
+        let mut work = vec![value];
+        while let Some(value) = work.pop() {
+            let in_memory = self.kept.borrow().get(&value).is_some_and(|kept| kept.is_written);
+            if in_memory || self.given.borrow().contains_key(&value) || !seen.insert(value) {
+                continue;
+            }
+            let Some(node) = self.member(value).filter(|node| class(self.graph, node) == Class::Elementwise) else {
+                continue;
+            };
+            if is_function(&node.op) && self.ty(value).dtype.bits() <= 32 {
+                return self.wide() * AT_A_TIME;
+            }
+            work.extend(&node.inputs);
+        }
+        self.wide()
+    }
+}
+
+/// Whether an operator is a polynomial: a long chain of operations.
+fn is_function(op: &Op) -> bool {
+    match op {
+        Op::Unary(op) => crate::elementwise::function(op.kind).is_some(),
+        Op::Binary(op) => matches!(op.kind, BinaryKind::Pow | BinaryKind::Atan2),
+        _ => false,
+    }
 }
 
 fn is_costly(cx: &Cx, value: ValueId, full: &[Dim]) -> bool {

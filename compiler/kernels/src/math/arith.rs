@@ -156,6 +156,11 @@ pub trait Arith {
     fn float_of(&self, x: Self::I) -> Self::F;
     /// Towards zero; of any value where the result does not fit.
     fn to_int(&self, x: Self::F) -> Self::I;
+    /// `x * 2^n` with one rounding, where an instruction does that.
+    fn ldexp(&self, _x: Self::F, _n: Self::I) -> Option<Self::F> {
+        None
+    }
+
     /// To nearest even.
     fn to_float(&self, x: Self::I) -> Self::F;
 
@@ -255,6 +260,9 @@ pub trait ArithExt: Arith {
 
     /// `x * 2^n` with one rounding for all results that double the format's exponent range at most.
     fn scale(&self, x: Self::F, n: Self::I) -> Self::F {
+        if let Some(scaled) = self.ldexp(x, n) {
+            return scaled;
+        }
         let half = self.ashr_by(n, 1);
         let rest = self.isub(n, half);
         self.mul(self.mul(x, self.pow2(half)), self.pow2(rest))

@@ -143,6 +143,9 @@ impl Arith for Lanes<'_> {
     fn to_int(&self, x: Val) -> Val {
         self.w(|w| w.fptosi(x, x.ty.as_int().elem()))
     }
+    fn ldexp(&self, x: Val, n: Val) -> Option<Val> {
+        self.w(|w| w.native_ldexp(x, n))
+    }
     fn to_float(&self, x: Val) -> Val {
         self.w(|w| w.sitofp(x, self.ty.elem()))
     }

@@ -55,30 +55,30 @@ pub struct FastMath {
     pub reassoc: bool,
     /// May be fused into a multiply-add.
     pub contract: bool,
+    /// A zero may have either sign.
+    pub any_zero: bool,
 }
 
 impl FastMath {
     /// No liberty.
-    pub const NONE: FastMath = FastMath { reassoc: false, contract: false };
+    pub const NONE: FastMath = FastMath { reassoc: false, contract: false, any_zero: false };
     /// Fusing only.
-    pub const CONTRACT: FastMath = FastMath { reassoc: false, contract: true };
+    pub const CONTRACT: FastMath = FastMath { contract: true, ..FastMath::NONE };
     /// Fusing and reordering.
-    pub const REASSOC: FastMath = FastMath { reassoc: true, contract: true };
+    pub const REASSOC: FastMath = FastMath { reassoc: true, ..FastMath::CONTRACT };
+    /// Zeros of either sign only: of maxima and minima, which x86 computes in one instruction then.
+    pub const ANY_ZERO: FastMath = FastMath { any_zero: true, ..FastMath::NONE };
 
-    fn flags(self) -> &'static str {
-        match (self.reassoc, self.contract) {
-            (false, false) => "",
-            (false, true) => "contract",
-            (true, false) => "reassoc",
-            (true, true) => "reassoc,contract",
-        }
+    fn flags(self) -> String {
+        let flags = [(self.reassoc, "reassoc"), (self.any_zero, "nsz"), (self.contract, "contract")];
+        flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, flag)| flag).collect::<Vec<_>>().join(",")
     }
 }
 
 /// ` fastmath<...>` as `arith` operations want it.
 impl fmt::Display for FastMath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.flags() {
+        match &*self.flags() {
             "" => Ok(()),
             flags => write!(f, " fastmath<{flags}>"),
         }
@@ -166,6 +166,24 @@ impl Writer {
         self.float_intrinsic("copysign", &[a, b])
     }
 
+    /// Whether the target multiplies vectors of `f32` with powers of two in one instruction, as AVX-512 does.
+    pub fn set_native_scale(&mut self, native: bool) {
+        self.native_scale = native;
+    }
+
+    /// Each lane times two to the power of an integer, rounded once. Only where the target has the instruction: elsewhere it
+    /// becomes calls of a library.
+    pub(crate) fn native_ldexp(&mut self, x: Val, n: Val) -> Option<Val> {
+        let single = x.ty.is_vector() && x.ty.elem() == super::Scalar::F32;
+        if !single || !self.native_scale {
+            return None;
+        }
+        let lanes = x.ty.lanes();
+        let name = format!("llvm.ldexp.v{lanes}f32.v{lanes}i32");
+        let (ty, power) = (x.ty, n.ty);
+        Some(self.op(ty, format_args!("llvm.call_intrinsic \"{name}\"({x}, {n}) : ({ty}, {power}) -> {ty}")))
+    }
+
     /// Whether the functions that both dialects have are written as `math.NAME` instead of `llvm.intr.NAME`: for text that
     /// tools of MLIR read, which know nothing about the latter.
     pub fn set_math_dialect(&mut self, math: bool) {
@@ -181,7 +199,7 @@ impl Writer {
             let fast = self.fast;
             return self.op(ty, format_args!("math.{name} {}{fast} : {ty}", super::writer::List(args)));
         }
-        let flags = match self.fast.flags() {
+        let flags = match &*self.fast.flags() {
             "" => String::new(),
             flags => format!(" {{fastmathFlags = #llvm.fastmath<{}>}}", flags.replace(',', ", ")),
         };

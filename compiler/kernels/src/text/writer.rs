@@ -67,6 +67,7 @@ pub struct Writer {
     pub(super) fast: FastMath,
     pub(super) native_bf16: bool,
     pub(super) math_dialect: bool,
+    pub(super) native_scale: bool,
 }
 
 impl Writer {
