@@ -13,6 +13,7 @@
 mod artifact;
 mod entry;
 mod pipeline;
+pub mod scripts;
 
 pub use pipeline::{Recipe, Script};
 

@@ -7,16 +7,28 @@ use mlir::{MlirError, Session};
 pub enum Recipe {
     /// Each operation a nest of scalar loops: the shortest road, for tests.
     Loops,
-    /// What a script of the `transform` dialect says, then loops for what is left: the fast road.
+    /// Elementwise operations are fused, then as before: LLVM makes the vectors.
+    Fused,
+    /// Elementwise operations are fused, then a script of the `transform` dialect says tiles and vectors.
     Script(Script),
 }
 
 /// A script of the `transform` dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Script {
+    /// What it does, in a few words.
+    pub name: &'static str,
     /// `transform.named_sequence @__transform_main` and those it includes.
     pub text: &'static str,
 }
+
+/// Axes of one element vanish, and elementwise operations join their readers.
+const FUSE: &str = "builtin.module(\
+    linalg-fold-unit-extent-dims,\
+    linalg-generalize-named-ops,\
+    linalg-fuse-elementwise-ops,\
+    canonicalize,\
+    cse)";
 
 /// Tensors become memory, each result of an operation its own unless it can share.
 const BUFFERIZE: &str = "builtin.module(\
@@ -31,7 +43,7 @@ const TO_LOOPS: &str = "builtin.module(\
     func.func(convert-linalg-to-loops),\
     fold-memref-alias-ops,\
     func.func(buffer-loop-hoisting),\
-    convert-vector-to-scf,\
+    convert-vector-to-scf{full-unroll=true},\
     expand-strided-metadata,\
     lower-affine,\
     canonicalize,\
@@ -39,7 +51,7 @@ const TO_LOOPS: &str = "builtin.module(\
     func.func(arith-emulate-unsupported-floats{source-types=bf16 target-type=f32}),\
     convert-scf-to-cf,\
     arith-expand{include-bf16=true},\
-    convert-vector-to-llvm,\
+    convert-vector-to-llvm{reassociate-fp-reductions=true},\
     convert-math-to-llvm{approximate-log1p=false},\
     convert-math-to-libm)";
 
@@ -54,12 +66,12 @@ const TO_LLVM: &str = "builtin.module(\
 
 /// From linalg on tensors to the `llvm` dialect.
 pub(crate) fn lower(session: &Session, text: &str, recipe: Recipe) -> Result<String, MlirError> {
-    let scripted = match recipe {
-        Recipe::Loops => None,
-        Recipe::Script(script) => Some(with_script(text, script)),
-    };
-    let mut module = session.parse("linalg", scripted.as_deref().unwrap_or(text))?;
-    if scripted.is_some() {
+    let mut module = session.parse("linalg", text)?;
+    if recipe != Recipe::Loops {
+        module.run_pipeline(FUSE)?;
+    }
+    if let Recipe::Script(script) = recipe {
+        module = session.parse("script", &with_script(&module.print(), script))?;
         module.run_pipeline("builtin.module(transform-interpreter,canonicalize,cse)")?;
     }
     module.run_pipeline(BUFFERIZE)?;
