@@ -53,7 +53,12 @@ def verb_models(arguments):
 
 
 def verb_bench(arguments):
-    """compare with ONNX Runtime on every model and write docs/bench/host.md"""
+    """compare with ONNX Runtime on every model and write docs/bench/host.md; `bench linalg`: kernels with MLIR's own"""
+    if arguments == ["linalg"]:
+        import linalg_page
+
+        setup()
+        return linalg_page.report()
     setup(torch=True)
     build("cli")
     import models

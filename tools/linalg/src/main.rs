@@ -39,9 +39,9 @@ const SUBJECTS: &[Subject] = &[
     subject(
         "matmul_symbolic",
         "the same, symbolic rows, 203 of them",
-        &[Recipe::Fused, Recipe::Script(scripts::PRODUCT)],
+        &[Recipe::Fused, Recipe::Script(scripts::PRODUCT_BY_ROWS)],
     ),
-    subject("conv3x3", "conv 3x3 + bias + ReLU, 32 to 64 of 56x56", &[Recipe::Fused]),
+    subject("conv3x3", "conv 3x3 + bias + ReLU, 32 to 64 of 56x56", &[Recipe::Fused, Recipe::Script(scripts::WINDOWS)]),
 ];
 
 const fn subject(file: &'static str, about: &'static str, recipes: &'static [Recipe]) -> Subject {

@@ -24,8 +24,10 @@ pub struct Script {
 
 /// Axes of one element vanish, and elementwise operations join their readers.
 const FUSE: &str = "builtin.module(\
-    linalg-fold-unit-extent-dims,\
     linalg-generalize-named-ops,\
+    linalg-fold-unit-extent-dims,\
+    canonicalize,\
+    cse,\
     linalg-fuse-elementwise-ops,\
     canonicalize,\
     cse)";
@@ -61,6 +63,7 @@ const TO_LLVM: &str = "builtin.module(\
     convert-func-to-llvm,\
     convert-arith-to-llvm,\
     convert-index-to-llvm,\
+    convert-ub-to-llvm,\
     convert-cf-to-llvm,\
     reconcile-unrealized-casts)";
 

@@ -30,11 +30,30 @@ macro_rules! script {
     };
 }
 
+/// The product's sums, one step at a time.
+macro_rules! one_product_at_a_time {
+    () => {
+        "    transform.apply_patterns to %f { transform.apply_patterns.canonicalization } : !transform.any_op
+    %p = transform.structured.match ops{[\"linalg.generic\"]} attributes{iterator_types = [#linalg.iterator_type<parallel>, #linalg.iterator_type<parallel>, #linalg.iterator_type<reduction>]} in %f : (!transform.any_op) -> !transform.any_op
+    %k, %loop = transform.structured.tile_using_for %p tile_sizes [0, 0, 1] : (!transform.any_op) -> (!transform.any_op, !transform.any_op)
+"
+    };
+}
+
 /// Every operation that is left becomes vectors.
 macro_rules! vectorize {
     () => {
-        "    %ops = transform.structured.match interface{LinalgOp} in %f : (!transform.any_op) -> !transform.any_op
-    transform.foreach %ops : !transform.any_op {
+        concat!(
+            "    %ops = transform.structured.match interface{LinalgOp} in %f : (!transform.any_op) -> !transform.any_op\n",
+            vectors!()
+        )
+    };
+}
+
+/// `%ops` become vectors.
+macro_rules! vectors {
+    () => {
+        "    transform.foreach %ops : !transform.any_op {
     ^bb0(%one: !transform.any_op):
       transform.structured.vectorize %one : !transform.any_op
     }
@@ -102,9 +121,31 @@ pub const ROW_SUMS: Script = script!(
 pub const PRODUCT: Script = script!(
     "tiles of 8x32 in registers",
     "    %t, %tiles:2 = transform.structured.fuse %last tile_sizes [8, 32] : (!transform.any_op) -> (!transform.any_op, !transform.any_op, !transform.any_op)
-    transform.apply_patterns to %f { transform.apply_patterns.canonicalization } : !transform.any_op
-    %p = transform.structured.match ops{[\"linalg.generic\"]} attributes{iterator_types = [#linalg.iterator_type<parallel>, #linalg.iterator_type<parallel>, #linalg.iterator_type<reduction>]} in %f : (!transform.any_op) -> !transform.any_op
-    %k, %loop = transform.structured.tile_using_for %p tile_sizes [0, 0, 1] : (!transform.any_op) -> (!transform.any_op, !transform.any_op)
 ",
+    one_product_at_a_time!(),
     vectorize!()
+);
+
+/// The same where nothing says how many rows there are: one at a time, as a tile of several would have a part of unknown size.
+pub const PRODUCT_BY_ROWS: Script = script!(
+    "rows of 64 in registers",
+    "    %t, %tiles:2 = transform.structured.fuse %last tile_sizes [1, 64] : (!transform.any_op) -> (!transform.any_op, !transform.any_op, !transform.any_op)
+",
+    one_product_at_a_time!(),
+    vectorize!()
+);
+
+/// A convolution as products of filters and rows of the picture.
+pub const WINDOWS: Script = script!(
+    "4 filters by a row of 56 in registers",
+    "    %c = transform.structured.match ops{[\"linalg.generic\"]} attributes{iterator_types = [#linalg.iterator_type<parallel>, #linalg.iterator_type<parallel>, #linalg.iterator_type<parallel>, #linalg.iterator_type<reduction>, #linalg.iterator_type<reduction>, #linalg.iterator_type<reduction>]} in %f : (!transform.any_op) -> !transform.any_op
+    %t, %l:3 = transform.structured.tile_using_for %c tile_sizes [4, 1, 56, 0, 0, 0] : (!transform.any_op) -> (!transform.any_op, !transform.any_op, !transform.any_op, !transform.any_op)
+    %k, %kl:3 = transform.structured.tile_using_for %t tile_sizes [0, 0, 0, 4, 1, 1] : (!transform.any_op) -> (!transform.any_op, !transform.any_op, !transform.any_op, !transform.any_op)
+    transform.apply_patterns to %f {
+      transform.apply_patterns.linalg.fold_unit_extent_dims_via_slices
+      transform.apply_patterns.canonicalization
+    } : !transform.any_op
+    %ops = transform.structured.match interface{LinalgOp} in %l#0 : (!transform.any_op) -> !transform.any_op
+",
+    vectors!()
 );

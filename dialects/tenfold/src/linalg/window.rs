@@ -9,7 +9,7 @@ use tensor::Dim;
 
 impl Form<'_> {
     pub(super) fn conv(&mut self, node: &Node, op: &Conv) -> Result<Tens> {
-        let types = [self.ty(node.inputs[0]).dtype, self.ty(node.inputs[1]).dtype];
+        let types = [self.ty(node.inputs[1]).dtype, self.ty(node.inputs[0]).dtype];
         let shape = self.ty(node.outputs[0]).shape.clone();
         let x = self.value(node.inputs[0]);
         let x = self.spread(&x, &op.base_dilations)?;
@@ -40,7 +40,8 @@ impl Form<'_> {
             None => shape.clone(),
             Some(groups) => [&shape[..1], &groups, &shape[2..]].concat(),
         };
-        let ins = [(&x, map(rank, &x_map)), (&w, map(rank, &w_map))];
+        // Filters times windows, as a product of matrices is written.
+        let ins = [(&w, map(rank, &w_map)), (&x, map(rank, &x_map))];
         let sums = self.sum_of_products(&ins, types, op.out, &open, map(rank, &out_map), &reduced)?;
         self.reshape(&sums, &shape)
     }
