@@ -275,7 +275,11 @@ pub(crate) fn store(warp: &mut Warp, access: &Access, active: u32, world: &mut W
 
 /// Lanes of one store that write different values to one place: nobody knows which stays.
 fn check_same_place(warp: &Warp, access: &Access, targets: &[Option<Target>; LANES]) -> Result<(), Trouble> {
-    let values = |lane: usize| access.slots.iter().flatten().map(move |slot| warp.row(*slot)[lane]);
+    let (rows, bits) = (access.bytes.div_ceil(8), 8 * access.bytes.min(8));
+    let stored = move |slot: u32, lane: usize| {
+        (0..rows).map(move |row| warp.row(slot + row as u32)[lane] & (u64::MAX >> (64 - bits)))
+    };
+    let values = |lane: usize| access.slots.iter().flatten().flat_map(move |slot| stored(*slot, lane));
     for lane in 1..LANES {
         let Some(target @ (Target::Global(_) | Target::Shared(..))) = targets[lane] else { continue };
         let same = (0..lane).find(|other| targets[*other] == Some(target) && !values(*other).eq(values(lane)));

@@ -54,6 +54,11 @@ fn races() {
     assert_eq!(fault("st.global.u32 [%d], 1;", 64, 1).kind, FaultKind::Race);
     assert_eq!(fault_of(&kernel("st.global.u32 [%d], 1;"), Grid::line(2, 1), 1).kind, FaultKind::Race);
     assert_eq!(fault("st.global.u32 [%d], %t;", 2, 1).kind, FaultKind::Race);
+    // What is beyond the stored bits does not count, every bit of them does: here only the second half differs.
+    assert_eq!(super::clean("shl.b32 %r1, %t, 8; st.global.u8 [%d], %r1;", 2, &[7]), [0]);
+    let wide = ".reg .b128 %q; mul.wide.u32 %a1, %t, 16; add.s64 %a2, %d, %a1; st.global.u32 [%a2+8], %t;
+        ld.global.b128 %q, [%a2]; st.global.b128 [%d+64], %q;";
+    assert_eq!(fault(wide, 2, 20).kind, FaultKind::Race);
     let body = ".shared .b32 s; setp.eq.u32 %p1, %t, 0; @%p1 st.shared.u32 [s], 1; bar.sync 0; ld.shared.u32 %r1, [s]; @%p1 st.shared.u32 [s], 2;";
     assert_eq!(fault(body, 64, 1).kind, FaultKind::Race);
     super::clean(&body.replace("@%p1 st.shared.u32 [s], 2", "bar.sync 0; @%p1 st.shared.u32 [s], 2"), 64, &[0]);
