@@ -338,6 +338,30 @@ fn slices_walk_backwards_and_pads_reflect() {
 
 /// What follows a product tile by tile, and reaches its operands by other axes than the result's.
 #[test]
+fn turned_operands_of_every_length_beside_straight_ones() {
+    for (rows, columns) in [(1, 40), (15, 16), (16, 17), (33, 21), (50, 4), (3, 9000)] {
+        check(&[&[columns, rows], &[rows, columns]], |b, v| {
+            let x = b.transpose(v[0], vec![1, 0])?;
+            b.add(x, v[1])
+        });
+    }
+    let axes: Vec<Dim> = ["N", "H", "W", "C"].map(Dim::symbol).to_vec();
+    check_symbolic(&[f32s(&axes)], &[vec![2, 3, 21, 18]], |b, v| {
+        let x = b.transpose(v[0], vec![0, 3, 1, 2])?;
+        b.unary(UnaryKind::Neg, x)
+    });
+}
+
+#[test]
+fn turned_operands_write_their_part_of_a_concatenation() {
+    check(&[&[20, 18], &[18, 7]], |b, v| {
+        let x = b.transpose(v[0], vec![1, 0])?;
+        let x = b.unary(UnaryKind::Neg, x)?;
+        b.emit(ops::Concat { axis: 1 }, &[v[1], x])
+    });
+}
+
+#[test]
 fn views_behind_a_product() {
     let masked = |b: &mut Builder, x: &[ValueId], mask: ValueId| -> Built {
         let scores = b.emit(dot(&[0, 1], &[0, 1], 3, 3), &[x[0], x[1]])?;

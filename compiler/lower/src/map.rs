@@ -12,6 +12,9 @@ use tensor::Dim;
 /// Elements of the innermost axis that one host task takes.
 const BLOCK: i64 = 8192;
 
+/// Places along a turned axis that one host task takes: as many floats as a line of cache holds.
+const TURNED: i64 = 16;
+
 /// Loops over the axes (or groups of axes) of the result.
 pub(crate) struct Map {
     pub(crate) groups: Option<Groups>,
@@ -19,6 +22,8 @@ pub(crate) struct Map {
     target: Target,
     /// Elements computed at a time.
     lanes: u32,
+    /// Host: an outer axis along which neighbors of the result are neighbors in an operand's memory.
+    turned: Option<usize>,
 }
 
 impl Map {
@@ -37,7 +42,8 @@ impl Map {
             _ if few => 1,
             _ => cx.wide(),
         };
-        Map { groups, extents, target, lanes }
+        let turned = turned(cx).filter(|_| matches!(target, Target::Host { .. }) && lanes > 1);
+        Map { groups, extents, target, lanes, turned }
     }
 
     fn inner(&self) -> Dim {
@@ -51,6 +57,45 @@ impl Map {
     fn blocks(&self) -> Dim {
         self.inner().ceil_div(BLOCK.into())
     }
+
+    /// The extents of the outer axes in units of tasks.
+    fn places(&self) -> Vec<Dim> {
+        let mut places = self.outer().to_vec();
+        if let Some(axis) = self.turned {
+            places[axis] = places[axis].clone().ceil_div(TURNED.into());
+        }
+        places
+    }
+
+    /// A task with a turned axis: what is loaded for one vector lies in the lines of cache that its neighbors along that axis
+    /// need, so these are computed before the next vector of the innermost axis.
+    fn turned_task(&self, cx: &Cx, w: &mut Writer, axis: usize, places: &[Idx], ends: [Val; 2]) {
+        let (tile, size) = (places[axis].val(w, 1), w.i64(TURNED));
+        let extent = cx.dim(w, &self.outer()[axis]);
+        let first = w.muli(tile, size);
+        let end = w.addi(first, size);
+        let end = w.minsi(end, extent);
+        each_vector(w, [self.lanes; 2], &self.inner(), ends, &mut |w, s, at| {
+            let (lanes, mask, one) = (s.lanes, s.mask, w.i64(1));
+            w.for_loop(first, end, one, &[], |w, iv, _| {
+                let mut outer = places.to_vec();
+                outer[axis] = Idx::Uniform(iv);
+                elements(cx, w, &mut Scope::new(lanes, mask), &outer, at);
+                vec![]
+            });
+        });
+    }
+}
+
+/// The outer axis of the result along which a transposed operand has its neighbors in memory, if there is one.
+fn turned(cx: &Cx) -> Option<usize> {
+    let shape = &cx.ty(cx.region.result).shape;
+    cx.region.members.iter().find_map(|idx| {
+        let node = &cx.graph.nodes[*idx];
+        let Op::Transpose(op) = &node.op else { return None };
+        let axis = op.perm.iter().position(|from| from + 1 == op.perm.len())?;
+        (axis + 1 < shape.len() && cx.ty(node.outputs[0]).shape == *shape && cx.anchor().is_none()).then_some(axis)
+    })
 }
 
 /// Elements `lo..hi` of the innermost axis of the result, whose extent is `inner`, by vectors.
@@ -116,7 +161,7 @@ pub(crate) fn elements(cx: &Cx, w: &mut Writer, s: &mut Scope, outer: &[Idx], in
 
 impl Recipe for Map {
     fn tasks(&self) -> Dim {
-        let rows = self.outer().iter().fold(Dim::from(1), |a, b| a * b.clone());
+        let rows = self.places().iter().fold(Dim::from(1), |a, b| a * b.clone());
         match self.target {
             Target::Host { .. } => rows * self.blocks(),
             Target::Gpu(_) => rows * self.inner().ceil_div(i64::from(self.lanes).into()),
@@ -151,12 +196,15 @@ impl Recipe for Map {
         let blocks = cx.dim(w, &self.blocks());
         let (line, block) =
             if self.outer().is_empty() { (task, task) } else { (w.divui(task, blocks), w.remui(task, blocks)) };
-        let outer = split(cx, w, line, self.outer());
+        let places = split(cx, w, line, &self.places());
         let size = w.i64(BLOCK);
         let lo = w.muli(block, size);
         let end = w.addi(lo, size);
         let hi = if self.blocks() == Dim::from(1) { inner } else { w.minsi(end, inner) };
-        row(cx, w, self.lanes, &self.inner(), &outer, [lo, hi]);
+        match self.turned {
+            Some(axis) => self.turned_task(cx, w, axis, &places, [lo, hi]),
+            None => row(cx, w, self.lanes, &self.inner(), &places, [lo, hi]),
+        }
     }
 }
 
