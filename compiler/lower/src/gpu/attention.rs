@@ -156,43 +156,43 @@ fn is_literal(cx: &Cx, value: ValueId, number: f64) -> bool {
     tensor.is_some_and(|tensor| tensor.dtype().is_float() && tensor.get(0).as_f64() == number)
 }
 
-impl Attention {
-    fn operand<'b>(
-        &self,
-        cx: &Cx,
-        w: &mut Writer,
-        batch: &[Val],
-        (contraction, matrix): (&Contraction, &Matrix),
-        facts: Facts,
-        extent: &Dim,
-        tile: u32,
-    ) -> Operand<'b> {
-        let base = contraction.base(cx, w, matrix, batch);
-        Operand {
-            elem: facts.elem,
-            along: facts.along,
-            piece: facts.piece,
-            extent: dim32(cx, w, extent),
-            whole: divides(tile, extent),
-            source: Source::Strided {
-                first: w.gep(cx.ptrs[&matrix.leaf], base, facts.elem.into()),
-                outer_stride: cx.dim(w, &matrix.outer_stride),
-                k_stride: cx.dim(w, &matrix.k_stride),
-            },
-        }
+/// A matrix of a batch, `extent` along its own axis, as tiles of so many rows read it.
+fn operand<'b>(
+    cx: &Cx,
+    w: &mut Writer,
+    batch: &[Val],
+    (contraction, matrix): (&Contraction, &Matrix),
+    facts: Facts,
+    extent: &Dim,
+    tile: u32,
+) -> Operand<'b> {
+    let base = contraction.base(cx, w, matrix, batch);
+    Operand {
+        elem: facts.elem,
+        along: facts.along,
+        piece: facts.piece,
+        extent: dim32(cx, w, extent),
+        whole: divides(tile, extent),
+        source: Source::Strided {
+            first: w.gep(cx.ptrs[&matrix.leaf], base, facts.elem.into()),
+            outer_stride: cx.dim(w, &matrix.outer_stride),
+            k_stride: cx.dim(w, &matrix.k_stride),
+        },
     }
+}
 
+impl Attention {
     /// The operands and sizes of a block.
     fn place<'b>(&self, cx: &Cx, w: &mut Writer, batch: &[Val], row: Val) -> FlashPlace<'b> {
         let (scores, product, flash) = (&self.scores, &self.product, &self.flash);
-        let left = self.operand(cx, w, batch, (scores, &scores.a), self.facts[0], &scores.m, flash.rows());
-        let mut right = self.operand(cx, w, batch, (scores, &scores.b), self.facts[1], &scores.k, flash.depths[0]);
+        let left = operand(cx, w, batch, (scores, &scores.a), self.facts[0], &scores.m, flash.rows());
+        let mut right = operand(cx, w, batch, (scores, &scores.b), self.facts[1], &scores.k, flash.depths[0]);
         // The walk is along the columns of the scores.
         if let Source::Strided { outer_stride, k_stride, .. } = &mut right.source {
             std::mem::swap(outer_stride, k_stride);
         }
         right.along = if right.along == Along::K { Along::Outer } else { Along::K };
-        let values = self.operand(cx, w, batch, (product, &product.b), self.facts[2], &product.n, flash.depths[1]);
+        let values = operand(cx, w, batch, (product, &product.b), self.facts[2], &product.n, flash.depths[1]);
         FlashPlace {
             left,
             right,
