@@ -62,6 +62,9 @@ impl Attention {
         let maker = cx.producers[weight.index()];
         let mut scores = Contraction::of_dot(cx, first, of_scores, &|idx| cx.is_member(idx))?;
         let mut product = Contraction::of_dot(cx, second, of_values, &|idx| cx.is_member(idx) && Some(idx) != maker)?;
+        if scores.decoded.is_some() || product.decoded.is_some() {
+            return None;
+        }
         if scores.a.packing.is_some() || !product.epilogue_fits(cx, second) {
             return None;
         }

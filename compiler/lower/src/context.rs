@@ -48,12 +48,19 @@ pub(crate) struct Scope {
     /// An index of the first lane that is a multiple of the lanes, if the template knows one.
     pub(crate) aligned: Option<Val>,
     pub(crate) mask: Option<Val>,
+    /// Whether indices are along the axes of what is computed, also where the result has its axes in groups.
+    pub(crate) by_axes: bool,
     pub(crate) memo: BTreeMap<(ValueId, Vec<Idx>), Val>,
 }
 
 impl Scope {
     pub(crate) fn new(lanes: u32, mask: Option<Val>) -> Scope {
-        Scope { lanes, aligned: None, mask, memo: BTreeMap::new() }
+        Scope { lanes, aligned: None, mask, by_axes: false, memo: BTreeMap::new() }
+    }
+
+    /// For what is computed before an anchor, which has axes of its own.
+    pub(crate) fn by_axes(lanes: u32) -> Scope {
+        Scope { by_axes: true, ..Scope::new(lanes, None) }
     }
 }
 

@@ -8,6 +8,7 @@
 //! whole of `k` in one block: panels of `B` stay in the second cache for all the `k` that models have.
 
 use crate::context::Cx;
+use crate::decoded::Decoded;
 use crate::kernel::Recipe;
 use crate::map::split;
 use crate::packing::Packing;
@@ -68,6 +69,8 @@ pub(crate) struct Contraction {
     pub(crate) a: Matrix,
     pub(crate) b: Matrix,
     pub(crate) columns: Columns,
+    /// How `B` is computed from codes in memory, if it is; then only the order of its axes is a matrix.
+    pub(crate) decoded: Option<Decoded>,
     pub(crate) tile: Tile,
     /// Whether `B` is read in place, without panels.
     pub(crate) direct: bool,
@@ -131,7 +134,12 @@ impl Contraction {
     /// A contraction whose operands are views of what is not `inlined`.
     pub(crate) fn of_dot(cx: &Cx, node: &Node, op: &Dot, inlined: &dyn Fn(usize) -> bool) -> Option<Contraction> {
         let view = |value: ValueId| strided(cx.graph, cx.producers, value, inlined);
-        let (x, y) = (view(node.inputs[0])?, view(node.inputs[1])?);
+        let decoded = Decoded::of(cx, node, inlined);
+        let x = view(node.inputs[0])?;
+        let y = match &decoded {
+            Some(decoded) => decoded.as_matrix(cx, op),
+            None => view(node.inputs[1])?,
+        };
         let (x_ty, y_ty) = (cx.ty(node.inputs[0]), cx.ty(node.inputs[1]));
         let free = |rank: usize, batch: &[usize], contract: &[usize]| -> Vec<usize> {
             (0..rank).filter(|axis| !batch.contains(axis) && !contract.contains(axis)).collect()
@@ -150,6 +158,9 @@ impl Contraction {
         }
         // A product with a vector on the right is one with a row on the left.
         let swap = right.is_empty();
+        if swap && decoded.is_some() {
+            return None;
+        }
         let (rows, columns) = if swap { (vec![], left.clone()) } else { (left.clone(), right.clone()) };
         let (a, b, a_shape, b_shape) =
             if swap { (&y, &x, &y_ty.shape, &x_ty.shape) } else { (&x, &y, &x_ty.shape, &y_ty.shape) };
@@ -195,7 +206,7 @@ impl Contraction {
         };
         let groups = Groups::of(&cx.ty(node.outputs[0]).shape, &starts);
         let (a, b) = (matrix(a, a_batch, a_outer, a_k), matrix(b, b_batch, b_outer, b_k));
-        Some(Contraction::tiled(cx, groups, roles, batch, [m, n, k], a, b, Columns::Matrix))
+        Some(Contraction::tiled(cx, groups, roles, batch, [m, n, k], a, b, Columns::Matrix, decoded))
     }
 
     fn of_conv(cx: &Cx, node: &Node, op: &Conv) -> Option<Contraction> {
@@ -248,7 +259,7 @@ impl Contraction {
         let groups = Groups::of(out, &[0, 1, 2]);
         let roles = vec![Role::Batch(0), Role::Row(Some(1)), Role::Column];
         let columns = if pointwise { Columns::Matrix } else { Columns::Windows(Box::new(windows)) };
-        Some(Contraction::tiled(cx, groups, roles, batch, [m, places, k], a, b, columns))
+        Some(Contraction::tiled(cx, groups, roles, batch, [m, places, k], a, b, columns, None))
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of one contraction")]
@@ -261,10 +272,14 @@ impl Contraction {
         mut a: Matrix,
         mut b: Matrix,
         columns: Columns,
+        decoded: Option<Decoded>,
     ) -> Contraction {
         let tile = Tile::choose(cx.wide(), m.as_const(), n.as_const());
-        a.packing = packing(cx, &a, &batch, &m, &k, tile.rows as usize);
-        let in_place = matches!(columns, Columns::Matrix);
+        // Codes are read as they are, and so is what meets them.
+        let in_place = matches!(columns, Columns::Matrix) && decoded.is_none();
+        if decoded.is_none() {
+            a.packing = packing(cx, &a, &batch, &m, &k, tile.rows as usize);
+        }
         if in_place {
             b.packing = packing(cx, &b, &batch, &n, &k, tile.columns() as usize);
         }
@@ -295,6 +310,7 @@ impl Contraction {
             a,
             b,
             columns,
+            decoded,
             tile,
             direct,
             tile_stride,
@@ -335,7 +351,7 @@ impl Recipe for Contraction {
     fn scratch(&self) -> Dim {
         let tile = Dim::from(self.tile.bytes());
         let panel = self.k.clone() * i64::from(self.tile.columns() * 4).into();
-        if self.packs() { tile + panel * self.panels_per_block.into() } else { tile }
+        if self.packs() && !self.always_few() { tile + panel * self.panels_per_block.into() } else { tile }
     }
 
     fn packing(&self, value: ValueId) -> Option<Packing> {
@@ -344,11 +360,16 @@ impl Recipe for Contraction {
     }
 
     fn functions(&self, w: &mut Writer) {
-        self.accumulate_functions(w);
+        if !self.always_few() {
+            self.accumulate_functions(w);
+        }
     }
 
     fn template(&self) -> String {
-        "tiles of registers".into()
+        match &self.decoded {
+            Some(decoded) => format!("tiles of registers, {} bits decoded", 8 / decoded.per_byte()),
+            None => "tiles of registers".into(),
+        }
     }
 
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, scratch: Option<Val>) {
@@ -363,11 +384,36 @@ impl Recipe for Contraction {
         let first = w.muli(rest[0], per_block);
         let end = w.addi(first, per_block);
         let end = w.minsi(end, n_panels);
+        let Some(decoded) = &self.decoded else {
+            return self.many_rows(cx, w, batch, rest[1], [first, end], [scratch, block]);
+        };
+        let few = |w: &mut Writer| {
+            let one = w.i64(1);
+            w.for_loop(first, end, one, &[], |w, panel, _| {
+                self.few_rows(cx, w, decoded, batch, panel, scratch);
+                vec![]
+            });
+        };
+        self.by_rows(cx, w, few, |w| self.many_rows(cx, w, batch, rest[1], [first, end], [scratch, block]));
+    }
+}
+
+impl Contraction {
+    /// Tiles of rows with panels of columns: a block of each.
+    fn many_rows(
+        &self,
+        cx: &Cx,
+        w: &mut Writer,
+        batch: &[Val],
+        rows: Val,
+        [first, end]: [Val; 2],
+        [scratch, block]: [Val; 2],
+    ) {
         if self.packs() {
             self.pack_panels(cx, w, batch, first, end, block);
         }
         let (n_tiles, per_task) = (cx.dim(w, &self.n_tiles()), cx.dim(w, &self.tiles_per_task));
-        let tile_first = w.muli(rest[1], per_task);
+        let tile_first = w.muli(rows, per_task);
         let tile_end = w.addi(tile_first, per_task);
         let tile_end = w.minsi(tile_end, n_tiles);
         let one = w.i64(1);

@@ -197,7 +197,7 @@ pub fn lower(
 }
 
 /// The regions that become a kernel each: the region itself, or for an attention that no template of the target takes the
-/// three that it consists of.
+/// three that it consists of. Likewise a contraction that decodes an operand: what is decoded is then stored.
 pub fn pieces(
     graph: &Graph,
     region: &Region,
@@ -209,7 +209,23 @@ pub fn pieces(
         let mut cx = Cx::new(graph, region, producers, constants, lanes_of(target));
         attention(&mut cx, target).is_none()
     });
-    parts.map_or_else(|| vec![region.clone()], Vec::from)
+    let parts = parts.map_or_else(|| vec![region.clone()], Vec::from);
+    let apart = |region: Region| {
+        let two = region.without_decoding(graph).filter(|_| {
+            let mut cx = Cx::new(graph, &region, producers, constants, lanes_of(target));
+            !decodes(&mut cx, target)
+        });
+        two.map_or_else(|| vec![region], Vec::from)
+    };
+    parts.into_iter().flat_map(apart).collect()
+}
+
+/// Whether a template takes a contraction with an operand that is decoded as it is read.
+fn decodes(cx: &mut Cx, target: Target) -> bool {
+    match target {
+        Target::Host { .. } => cx.anchor().is_some_and(|node| Contraction::choose(cx, node).is_some()),
+        Target::Gpu(gpu) => crate::gpu::choose(cx, gpu).is_some(),
+    }
 }
 
 /// Lanes of the target's vectors.

@@ -10,9 +10,9 @@ use tensor::{DType, Dim, Tensor};
 
 impl Cx<'_> {
     /// The strides of a leaf along the kernel's axes or groups of axes.
-    fn leaf_strides(&self, value: ValueId) -> Vec<Dim> {
+    fn leaf_strides(&self, s: &Scope, value: ValueId) -> Vec<Dim> {
         let shape = &self.ty(value).shape;
-        match &self.groups {
+        match self.groups.as_ref().filter(|_| !s.by_axes) {
             Some(groups) => broadcast_strides(shape, &self.ty(self.region.result).shape, groups).unwrap_or_default(),
             None => row_major(shape),
         }
@@ -34,7 +34,7 @@ impl Cx<'_> {
         if let Some(tensor) = self.literal(value) {
             return literal(w, tensor);
         }
-        let strides = self.leaf_strides(value);
+        let strides = self.leaf_strides(s, value);
         let at = self.address(w, s.lanes, idx, &strides);
         let align = alignment(w, s, idx, &strides, self.ty(value).dtype);
         self.load_as(w, s, self.ptrs[&value], self.ty(value).dtype, at, Access::aligned(align).invariant())

@@ -20,6 +20,8 @@ mod context;
 mod contraction;
 mod conv;
 mod cumulative;
+mod decoded;
+mod decoded_rows;
 mod depthwise;
 mod dot;
 mod elementwise;

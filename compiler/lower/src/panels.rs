@@ -18,9 +18,10 @@ impl Contraction {
             let offset = w.muli(local, size);
             let out = w.gep(block, offset, Ty::F32);
             let column = w.muli(panel, width);
-            match &self.columns {
-                Columns::Matrix => self.pack_matrix(cx, w, batch, column, out),
-                Columns::Windows(windows) => self.pack_windows(cx, w, batch, windows, column, out),
+            match (&self.columns, &self.decoded) {
+                (_, Some(decoded)) => self.pack_decoded(cx, w, decoded, column, out),
+                (Columns::Matrix, None) => self.pack_matrix(cx, w, batch, column, out),
+                (Columns::Windows(windows), None) => self.pack_windows(cx, w, batch, windows, column, out),
             }
             vec![]
         });
@@ -205,7 +206,7 @@ impl Contraction {
 }
 
 /// The columns of a square of vectors. Each step exchanges one bit of the row's number with one of the lane's.
-fn transposed(w: &mut Writer, mut rows: Vec<Val>) -> Vec<Val> {
+pub(crate) fn transposed(w: &mut Writer, mut rows: Vec<Val>) -> Vec<Val> {
     let lanes = rows.len();
     let mut bit = lanes / 2;
     while bit > 0 {

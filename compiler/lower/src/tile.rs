@@ -215,7 +215,7 @@ impl Contraction {
     }
 
     /// What follows the contraction, for each row of a finished tile.
-    fn finish(&self, cx: &Cx, w: &mut Writer, batch: &[Val], row: Val, column: Val, tile: Val) {
+    pub(crate) fn finish(&self, cx: &Cx, w: &mut Writer, batch: &[Val], row: Val, column: Val, tile: Val) {
         let (zero, one, height) = (w.i64(0), w.i64(1), w.i64(self.tile.rows.into()));
         let m = cx.dim(w, &self.m);
         let left = w.subi(m, row);

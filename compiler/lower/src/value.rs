@@ -120,7 +120,7 @@ impl Cx<'_> {
 
     fn broadcast(&self, w: &mut Writer, s: &mut Scope, node: &Node, idx: &[Idx]) -> Val {
         let operand = node.inputs[0];
-        if self.groups.is_some() {
+        if self.groups.is_some() && !s.by_axes {
             return self.value(w, s, operand, idx);
         }
         let (from, to) = (&self.ty(operand).shape, &self.ty(node.outputs[0]).shape);

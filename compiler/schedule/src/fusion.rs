@@ -8,6 +8,7 @@
 use crate::attention::Parts;
 use crate::class::{Class, class, is_cheap, is_unit_reshape};
 use crate::collapse::{Groups, broadcast_strides};
+use crate::decode::Decode;
 use crate::plan::{Region, Store, part_store};
 use crate::rows;
 use graph::{Graph, Node, ValueId};
@@ -32,16 +33,24 @@ struct Kernel {
     scores: Option<usize>,
     /// Members that are computed once for each row, at the row's own index.
     row_level: Vec<usize>,
-    /// Members on the way to an anchor that reads its operands again and again; only views may be there.
+    /// Members on the way to an anchor that reads its operands again and again; only views may be there, and what
+    /// decodes an operand.
     reread: Vec<usize>,
+    /// Nodes that decode the anchor's right operand, whether they are members yet or not.
+    decoding: BTreeSet<usize>,
 }
+
+/// The nodes that may be computed with a kernel: what makes each value.
+type Producer<'a> = &'a dyn Fn(ValueId) -> Option<usize>;
 
 impl Kernel {
     /// A kernel of one node.
-    fn of(graph: &Graph, root: usize) -> Kernel {
+    fn of(graph: &Graph, producer: Producer, root: usize) -> Kernel {
         let anchor = (class(graph, &graph.nodes[root]) == Class::Anchor).then_some(root);
         let [rows, row_level, reread] = [vec![], vec![], vec![]];
-        Kernel { root, members: vec![root], anchor, direct: vec![root], rows, scores: None, row_level, reread }
+        let decoding = decoding(graph, producer, root);
+        let (members, direct) = (vec![root], vec![root]);
+        Kernel { root, members, anchor, direct, rows, scores: None, row_level, reread, decoding }
     }
 
     /// Whether a member reads its operands at the result's own index.
@@ -54,6 +63,11 @@ impl Kernel {
         self.row_level.contains(&reader) && passes_index(graph, reader)
             || self.direct.contains(&reader) && rows::repeats(graph, reader)
     }
+}
+
+/// The nodes that decode the right operand of a node.
+fn decoding(graph: &Graph, producer: Producer, idx: usize) -> BTreeSet<usize> {
+    Decode::of(graph, producer, &graph.nodes[idx]).map(|decode| decode.members.into_iter().collect()).unwrap_or_default()
 }
 
 /// The result of fusion.
@@ -142,7 +156,8 @@ fn is_only_inside(graph: &Graph, users: &[Vec<usize>], value: ValueId, members: 
 /// How these nodes are a kernel that is not an attention.
 fn grouping_of_one(graph: &Graph, users: &[Vec<usize>], members: &[usize]) -> Result<Grouping, (usize, &'static str)> {
     let Some((root, others)) = members.split_last() else { return Ok(Grouping::default()) };
-    let mut kernel = Kernel::of(graph, *root);
+    let producer = |value: ValueId| members.iter().copied().find(|idx| graph.nodes[*idx].outputs.contains(&value));
+    let mut kernel = Kernel::of(graph, &producer, *root);
     for idx in others.iter().rev() {
         let node = &graph.nodes[*idx];
         let readers = node.outputs.first().map_or(&[][..], |v| &users[v.index()]);
@@ -152,7 +167,7 @@ fn grouping_of_one(graph: &Graph, users: &[Vec<usize>], members: &[usize]) -> Re
         if let Some(rule) = refusal(graph, &kernel, *idx, readers) {
             return Err((*idx, rule));
         }
-        join(graph, &mut kernel, *idx, readers);
+        join(graph, &producer, &mut kernel, *idx, readers);
     }
     let is_alone = class(graph, &graph.nodes[*root]) == Class::Alone;
     let mut rows = kernel.rows;
@@ -164,10 +179,13 @@ fn grouping_of_one(graph: &Graph, users: &[Vec<usize>], members: &[usize]) -> Re
 pub(crate) fn fuse(graph: &Graph, stored: &BTreeSet<ValueId>) -> Fusion {
     let users = graph.users();
     let mut fusion = Fusion { kernels: BTreeMap::new(), parts: BTreeMap::new(), producers: graph.producers() };
+    let producers = graph.producers();
+    let producer = |value: ValueId| producers[value.index()].filter(|idx| is_computed(graph, &graph.nodes[*idx]));
+    let all: BTreeSet<usize> = (0..graph.nodes.len()).flat_map(|idx| decoding(graph, &producer, idx)).collect();
     // For each node, the kernels that compute it.
     let mut homes: Vec<Vec<usize>> = vec![Vec::new(); graph.nodes.len()];
     for (idx, node) in graph.nodes.iter().enumerate().rev() {
-        if !matches!(class(graph, node), Class::Elementwise | Class::Movement | Class::Anchor) {
+        if !is_computed(graph, node) {
             continue;
         }
         let readers = &users[node.outputs[0].index()];
@@ -175,19 +193,19 @@ pub(crate) fn fuse(graph: &Graph, stored: &BTreeSet<ValueId>) -> Fusion {
         let kernels = if is_stored { None } else { reader_kernels(graph, node, readers, &homes) };
         let joins = match &kernels {
             Some(kernels) if kernels.len() == 1 => may_join(graph, &fusion.kernels[&kernels[0]], idx, readers),
-            Some(kernels) if is_copied(graph, node) && (kernels.len() <= MAX_COPIES || repeats(graph, node)) => {
+            Some(kernels) if (all.contains(&idx) || is_copied(graph, node)) && (kernels.len() <= MAX_COPIES || repeats(graph, node)) => {
                 kernels.iter().all(|root| may_join(graph, &fusion.kernels[root], idx, readers))
             }
             _ => false,
         };
         let (true, Some(kernels)) = (joins, kernels) else {
-            start_kernel(graph, &mut fusion, idx, readers);
+            start_kernel(graph, &producer, &mut fusion, idx, readers);
             homes[idx] = vec![idx];
             continue;
         };
         for root in &kernels {
             if let Some(kernel) = fusion.kernels.get_mut(root) {
-                join(graph, kernel, idx, readers);
+                join(graph, &producer, kernel, idx, readers);
             }
         }
         homes[idx] = kernels;
@@ -248,8 +266,13 @@ fn reader_kernels(graph: &Graph, node: &Node, readers: &[usize], homes: &[Vec<us
     Some(kernels)
 }
 
-fn start_kernel(graph: &Graph, fusion: &mut Fusion, idx: usize, readers: &[usize]) {
-    fusion.kernels.insert(idx, Kernel::of(graph, idx));
+/// Whether a kernel may compute the node; constants are in memory.
+fn is_computed(graph: &Graph, node: &Node) -> bool {
+    matches!(class(graph, node), Class::Elementwise | Class::Movement | Class::Anchor)
+}
+
+fn start_kernel(graph: &Graph, producer: Producer, fusion: &mut Fusion, idx: usize, readers: &[usize]) {
+    fusion.kernels.insert(idx, Kernel::of(graph, producer, idx));
     let value = graph.nodes[idx].outputs[0];
     let [reader] = readers else { return };
     let concat = &graph.nodes[*reader];
@@ -300,6 +323,7 @@ fn refusal(graph: &Graph, kernel: &Kernel, idx: usize, readers: &[usize]) -> Opt
     }
     match class(graph, node) {
         Class::Anchor => anchor_refusal(graph, kernel, idx, &inside),
+        Class::Elementwise | Class::Movement if kernel.decoding.contains(&idx) => None,
         Class::Elementwise | Class::Movement if !inside.iter().all(|reader| may_feed(graph, node, *reader)) => {
             Some("what reads it there would compute it again and again, so it has to be in memory")
         }
@@ -422,14 +446,14 @@ fn is_wasted(graph: &Graph, node: &Node, reader: &Node) -> bool {
     matches!(reader.op, Op::Pad(_)) && grows && costly
 }
 
-fn join(graph: &Graph, kernel: &mut Kernel, idx: usize, readers: &[usize]) {
+fn join(graph: &Graph, producer: Producer, kernel: &mut Kernel, idx: usize, readers: &[usize]) {
     let node = &graph.nodes[idx];
     let inside: Vec<usize> = readers.iter().copied().filter(|r| kernel.members.contains(r)).collect();
     let before_anchor = kernel.anchor.is_some_and(|a| inside.iter().any(|r| *r == a || !kernel.direct.contains(r)));
     if class(graph, node) == Class::Anchor {
         match reduces_rows(graph, kernel, idx, &inside) {
             true => kernel.rows.push(idx),
-            false => kernel.anchor = Some(idx),
+            false => (kernel.anchor, kernel.decoding) = (Some(idx), decoding(graph, producer, idx)),
         }
     }
     if inside.iter().any(|r| matches!(graph.nodes[*r].op, Op::Dot(_)) || kernel.reread.contains(r)) {

@@ -15,6 +15,7 @@ mod attention;
 mod bounds;
 mod class;
 mod collapse;
+mod decode;
 mod fusion;
 mod indices;
 mod parse;
@@ -28,6 +29,7 @@ mod verify;
 
 pub use class::{Class, class, is_cheap, is_unit_reshape};
 pub use collapse::{Groups, broadcast_strides, collapse};
+pub use decode::{Decode, Numbers, Shared};
 pub use indices::{IndexCheck, IndexClaim, first_bad, selection};
 pub use parse::{parse, parse_plan};
 pub use plan::{Plan, Region, Step, Store, plan};

@@ -10,6 +10,7 @@ mod einsum;
 mod gather;
 mod generate;
 mod index;
+mod packed;
 mod pad;
 mod pieces;
 mod random;
@@ -49,6 +50,7 @@ mod training;
 mod trees;
 mod trees_read;
 mod vision;
+mod weight_only;
 mod windows;
 
 /// The tables of all families.
@@ -92,4 +94,5 @@ pub(crate) const ALL: &[&[Row]] = &[
     softmax::ROWS,
     tfidf::ROWS,
     vision::ROWS,
+    weight_only::ROWS,
 ];

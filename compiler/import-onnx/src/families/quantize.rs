@@ -2,6 +2,7 @@
 
 use super::kit::*;
 use super::matmul::{less_zero_point, numpy_matmul, per_row};
+use super::weight_only::{Grid, dequantized_constant};
 
 pub(crate) const ROWS: &[Row] = &[
     Row::onnx("QuantizeLinear", 10, quantize_linear),
@@ -18,23 +19,31 @@ pub(super) fn dtype_attr(cx: &Cx, name: &str) -> Result<Option<DType>, ImportErr
     cx.attr_dtype(name)
 }
 
-/// A scale or zero point in a shape that broadcasts with `x`: of a tensor, an axis, or blocks along an axis.
-fn spread(cx: &mut Cx, value: ValueId, x: ValueId) -> One {
+/// Where the elements of a scale or zero point belong.
+fn grid(cx: &Cx, value: ValueId, x: ValueId) -> Result<Grid, ImportError> {
     let rank = cx.b.rank(x);
     let block = cx.attr_i("block_size", 0)?;
     let only_one = cx.b.ty(value).num_elements().as_const() == Some(1);
     if cx.b.rank(value) == 0 || (only_one && block == 0) {
-        return as_scalar(cx.b, value);
+        return Ok(Grid::One);
     }
     if cx.b.rank(value) == 1 && block == 0 {
-        let axis = if rank <= 1 { 0 } else { cx.axis(cx.attr_i("axis", 1)?, rank)? };
-        return along(cx.b, value, rank, axis);
+        return Ok(Grid::Axis(if rank <= 1 { 0 } else { cx.axis(cx.attr_i("axis", 1)?, rank)? }));
     }
     let axis = cx.axis(cx.attr_i("axis", 1)?, rank)?;
-    let Some(block) = usize::try_from(block).ok().filter(|block| *block > 0) else {
-        return bad("a blocked scale needs a positive block_size");
-    };
-    repeat_blocks(cx.b, value, axis, block, x)
+    match usize::try_from(block).ok().filter(|block| *block > 0) {
+        Some(block) => Ok(Grid::Blocks(axis, block)),
+        None => bad("a blocked scale needs a positive block_size"),
+    }
+}
+
+/// A scale or zero point in a shape that broadcasts with `x`: of a tensor, an axis, or blocks along an axis.
+fn spread(cx: &mut Cx, value: ValueId, x: ValueId) -> One {
+    match grid(cx, value, x)? {
+        Grid::One => as_scalar(cx.b, value),
+        Grid::Axis(axis) => along(cx.b, value, cx.b.rank(x), axis),
+        Grid::Blocks(axis, block) => repeat_blocks(cx.b, value, axis, block, x),
+    }
 }
 
 /// Every element repeated `block` times along an axis, cut to the size of `x`.
@@ -118,11 +127,15 @@ fn dequantize_linear(cx: &mut Cx, inputs: Inputs) -> OpResult {
         None => cx.b.dtype(scale),
     };
     let zero = cx.opt(inputs, 2).filter(|zero| !super::matmul::is_zero(cx.b, *zero));
+    // Differences of 16-bit integers are exact in f32; scales of 16 bits are widened to it.
+    let computing = if cx.b.dtype(scale) == DType::F64 || out == DType::F64 { DType::F64 } else { DType::F32 };
+    let grid = grid(cx, scale, x)?;
+    if let Some(y) = dequantized_constant(cx.b, x, scale, zero, grid, [computing, out])? {
+        return Ok(vec![y]);
+    }
     let scale = spread(cx, scale, x)?;
     let zero = zero.map(|zero| spread(cx, zero, x)).transpose()?;
     let b = &mut *cx.b;
-    // Differences of 16-bit integers are exact in f32; scales of 16 bits are widened to it.
-    let computing = if b.dtype(scale) == DType::F64 || out == DType::F64 { DType::F64 } else { DType::F32 };
     let number = match zero {
         Some(zero) if b.dtype(x) == DType::I32 => {
             let difference = b.sub(x, zero)?;

@@ -5,8 +5,7 @@
 //! 128 neighboring bytes for one `k`, four `k` are in a warp, and the warps share all of `k`; sums are added up by shuffles
 //! and then through shared memory. Sums are in `f32`, in an order that depends on nothing but the sizes.
 
-use super::Along;
-use super::Ints;
+use super::{Along, Decoder, Ints};
 use crate::text::{IntCmp, Scalar, Ty, Val, Writer};
 
 /// Threads of a block.
@@ -26,6 +25,8 @@ pub struct Few {
     pub elems: [Scalar; 2],
     /// Bytes of a piece of each.
     pub pieces: [u32; 2],
+    /// Elements of the long side in each of its bytes or words: more than one where it holds codes that are decoded.
+    pub codes: u32,
 }
 
 /// Where the operands are. Strides are `i64`, sizes `i32`.
@@ -53,7 +54,7 @@ impl Few {
 
     /// Elements of a piece of the long side.
     fn lanes(&self) -> u32 {
-        self.pieces[1] / self.elems[1].bytes()
+        self.pieces[1] / self.elems[1].bytes() * self.codes
     }
 
     /// Rows of the long side that a warp takes, where it lies along `k`.
@@ -78,11 +79,26 @@ impl Few {
     }
 
     /// Writes one block. `finish` gets the row of the short side, the index along the long side (both `i64`) and the sum.
-    pub fn write(&self, w: &mut Writer, place: &FewPlace, finish: &mut dyn FnMut(&mut Writer, Val, Val, Val)) {
+    /// What is decoded lies along `k`.
+    pub fn write(
+        &self,
+        w: &mut Writer,
+        place: &FewPlace,
+        decoder: Option<&dyn Decoder>,
+        finish: &mut dyn FnMut(&mut Writer, Val, Val, Val),
+    ) {
         match self.along {
-            Along::K => self.along_k(w, place, finish),
+            Along::K => self.along_k(w, place, decoder, finish),
             Along::Outer => self.along_outer(w, place, finish),
         }
+    }
+
+    /// A piece of the long side's row as it is in memory, from element `k` on.
+    fn words(&self, w: &mut Writer, row: Val, k: Val, valid: Val) -> Vec<Val> {
+        let at = w.over(k, self.codes);
+        let at = w.extsi(at, Scalar::I64);
+        let at = w.gep(row, at, self.elems[1].into());
+        w.load_words(at, self.pieces[1], Some(valid))
     }
 
     /// Elements `k..` of an operand's row as `f32`, as many as a piece of the long side has.
@@ -119,7 +135,13 @@ impl Few {
             .collect()
     }
 
-    fn along_k(&self, w: &mut Writer, place: &FewPlace, finish: &mut dyn FnMut(&mut Writer, Val, Val, Val)) {
+    fn along_k(
+        &self,
+        w: &mut Writer,
+        place: &FewPlace,
+        decoder: Option<&dyn Decoder>,
+        finish: &mut dyn FnMut(&mut Writer, Val, Val, Val),
+    ) {
         let thread = w.thread();
         let (lane, warp) = (w.rest(thread, 32), w.over(thread, 32));
         let per_warp = self.per_warp();
@@ -128,13 +150,13 @@ impl Few {
         let first = w.addi(block, first);
         let one = w.num(1);
         let last = w.subi(place.n, one);
-        let long: Vec<Val> = (0..per_warp)
+        let long: Vec<(Val, Val)> = (0..per_warp)
             .map(|n| {
                 let n = w.num(n);
                 let at = w.addi(first, n);
                 // What is behind the last row is computed from the last and thrown away.
                 let at = w.minsi(at, last);
-                self.row(w, 1, at, place)
+                (at, self.row(w, 1, at, place))
             })
             .collect();
         let short = self.short_rows(w, place);
@@ -151,7 +173,16 @@ impl Few {
                 let at = w.addi(k, far);
                 let at = w.addi(at, start);
                 let valid = w.cmpi(IntCmp::Slt, at, place.k);
-                let long: Vec<Vec<Val>> = long.iter().map(|row| self.run(w, 1, *row, at, place, valid)).collect();
+                let long: Vec<Vec<Val>> = match decoder {
+                    None => long.iter().map(|(_, row)| self.run(w, 1, *row, at, place, valid)).collect(),
+                    Some(decoder) => {
+                        let words: Vec<_> = long.iter().map(|(_, row)| self.words(w, *row, at, valid)).collect();
+                        // What belongs to codes behind the last is not there, and neither is what they meet.
+                        let known = w.select(valid, at, zero);
+                        let rows = long.iter().zip(words);
+                        rows.map(|((number, _), words)| decoder.piece(w, *number, known, &words)).collect()
+                    }
+                };
                 for (f, row) in short.iter().enumerate() {
                     let x = self.run(w, 0, *row, at, place, valid);
                     for (r, long) in long.iter().enumerate() {

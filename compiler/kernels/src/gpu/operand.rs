@@ -19,6 +19,12 @@ pub trait Gather {
     fn place(&self, w: &mut Writer, outer: &[Val], k: Val) -> (Val, Val);
 }
 
+/// An operand that holds codes: what they stand for is computed.
+pub trait Decoder {
+    /// The elements of a piece, as `f32`: those of an outer index from `k` on (both `i32`), given as they are in memory.
+    fn piece(&self, w: &mut Writer, outer: Val, k: Val, words: &[Val]) -> Vec<Val>;
+}
+
 /// Where elements are.
 pub enum Source<'a> {
     /// `first + outer * outer_stride + k * k_stride`, in elements.

@@ -44,6 +44,9 @@ pub(crate) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + '
     let maker = cx.producers[weight.index()];
     let scores = Contraction::of_dot(cx, first, of_scores, &|idx| cx.is_member(idx))?;
     let product = Contraction::of_dot(cx, second, of_values, &|idx| cx.is_member(idx) && Some(idx) != maker)?;
+    if scores.decoded.is_some() || product.decoded.is_some() {
+        return None;
+    }
     let atom = atom(cx, first).filter(|atom| Some(*atom) == self::atom(cx, second))?;
     let softmax = Softmax::of(cx, weight)?;
     let is_few = scores.m.as_const().is_some_and(|m| m <= FEW);

@@ -5,6 +5,7 @@
 
 pub(crate) mod attention;
 mod blocks;
+mod codes;
 mod facts;
 mod few;
 mod groups;

@@ -40,7 +40,7 @@ pub(super) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + '
     if !matches!(node.op, Op::Dot(_) | Op::Conv(_)) {
         return None;
     }
-    let contraction = Contraction::describe(cx, node)?;
+    let contraction = Contraction::describe(cx, node).filter(|contraction| contraction.decoded.is_none())?;
     // Indices inside a matrix are 32-bit numbers.
     let sizes = [&contraction.m, &contraction.n, &contraction.k];
     if sizes.iter().any(|size| size.as_const().is_some_and(|n| i32::try_from(n).is_err())) {

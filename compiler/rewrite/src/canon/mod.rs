@@ -5,6 +5,7 @@
 
 mod algebra;
 mod control;
+mod dot;
 pub(crate) mod fold;
 mod quick;
 mod spread;
@@ -188,6 +189,7 @@ impl Canon {
             Op::Pad(op) => views::pad(self, op, inputs[0]),
             Op::Concat(op) => views::concat(self, op, inputs),
             Op::Reduce(op) => views::reduce(self, op, inputs[0]),
+            Op::Dot(op) => dot::dot(self, op, inputs),
             Op::Cast(op) => algebra::cast(self, op, inputs[0]),
             Op::Unary(op) => algebra::unary(self, op, inputs[0]),
             Op::Binary(op) => algebra::binary(self, op, inputs[0], inputs[1]),

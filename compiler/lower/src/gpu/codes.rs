@@ -1,0 +1,144 @@
+//! Columns that are decoded on a GPU: pieces of codes become numbers in registers.
+//!
+//! A code of up to eight bits is put into the lowest bits of the fraction of 2^23, and 2^23 is subtracted: exact, and quicker
+//! than a conversion. What else the expression does is written for each element, with what a block has in common once.
+
+use super::Gpu;
+use super::facts::divides;
+use crate::context::{Cx, Scope};
+use crate::contraction::Contraction;
+use crate::decoded::{Decoded, Run};
+use crate::index::Idx;
+use graph::ValueId;
+use kernels::gpu::{Decoder, Ints};
+use kernels::text::{Scalar, Ty, Val, Writer};
+use ops::Op;
+use schedule::Numbers;
+use std::collections::BTreeSet;
+use tensor::{DType, Dim};
+
+/// The bits of 2^23 as `f32`.
+const TWO_TO_23: u32 = 0x4b00_0000;
+
+/// An operand of codes that can be read by pieces.
+pub(super) struct Codes {
+    decoded: Decoded,
+    numbers: Numbers,
+    /// Bytes of a piece; it never lies in two blocks.
+    pub(super) piece: u32,
+    /// Bytes from column to column.
+    pub(super) outer_stride: Dim,
+    /// What is computed, in place of the operand: without a last rounding to 16 bits where the contract permits that.
+    result: ValueId,
+    /// Values that are not the same for all codes of a block.
+    varying: BTreeSet<ValueId>,
+}
+
+impl Codes {
+    /// The columns of a contraction as codes, by pieces of at most so many of them.
+    pub(super) fn of(cx: &Cx, contraction: &Contraction, most: u32, gpu: Gpu) -> Option<Codes> {
+        let decoded = contraction.decoded.clone().filter(|decoded| decoded.decode.by_blocks)?;
+        let numbers = decoded.decode.numbers.clone()?;
+        let outer_stride = decoded.column_stride(cx)?;
+        let run = decoded.run_bytes(cx);
+        let mut piece = (most / decoded.per_byte()).min(16);
+        while piece > 1 && (run % i64::from(piece) != 0 || !divides(piece, &outer_stride)) {
+            piece /= 2;
+        }
+        let result = match cx.member(decoded.operand) {
+            Some(node) if gpu.rerounds && matches!(node.op, Op::Cast(_)) && is_rounding(cx, node.inputs[0]) => node.inputs[0],
+            _ => decoded.operand,
+        };
+        let mut varying: BTreeSet<ValueId> = numbers.values.iter().copied().collect();
+        for idx in &decoded.decode.members {
+            let node = &cx.graph.nodes[*idx];
+            if node.inputs.iter().any(|value| varying.contains(value)) {
+                varying.extend(&node.outputs);
+            }
+        }
+        (piece >= 4).then_some(Codes { decoded, numbers, piece, outer_stride, result, varying })
+    }
+
+    pub(super) fn per_byte(&self) -> u32 {
+        self.decoded.per_byte()
+    }
+
+    /// Where the codes are.
+    pub(super) fn pointer(&self, cx: &Cx) -> Val {
+        cx.ptrs[&self.decoded.decode.codes]
+    }
+
+    /// Code number `at` of a piece as an `f32`.
+    fn number(&self, w: &mut Writer, words: &[Val], at: u32) -> Val {
+        let bits = 8 / self.per_byte();
+        let first = at * bits;
+        let mask = (1u32 << bits) - 1;
+        let distance = w.num(first % 32);
+        let low = w.shrui(words[(first / 32) as usize], distance);
+        let mask_val = w.num(mask);
+        let code = w.andi(low, mask_val);
+        // A sign becomes an offset: the lowest number has code 0.
+        let offset = if self.numbers.code.is_signed_int() { mask.div_ceil(2) } else { 0 };
+        let flip = w.num(offset);
+        let code = if offset > 0 { w.xori(code, flip) } else { code };
+        let base = w.num(TWO_TO_23);
+        let raw = w.ori(code, base);
+        let number = w.bitcast(raw, Scalar::F32);
+        let less = w.float(Ty::F32, f64::from((1u32 << 23) + offset));
+        w.subf(number, less)
+    }
+
+    /// The indices of the axes before the run, and the byte in the run, of the byte that holds element `k`.
+    fn place(&self, cx: &Cx, w: &mut Writer, k: Val) -> (Vec<Val>, Val) {
+        let byte = w.over(k, self.per_byte());
+        let run = w.i32(self.decoded.run_bytes(cx) as i32);
+        let (mut rest, first) = (w.divui(byte, run), w.remui(byte, run));
+        let mut blocks = vec![];
+        for (place, extent) in self.decoded.block_extents(cx).iter().enumerate().rev() {
+            let digit = if place == 0 {
+                rest
+            } else {
+                let extent = super::operands::dim32(cx, w, extent);
+                let digit = w.remui(rest, extent);
+                rest = w.divui(rest, extent);
+                digit
+            };
+            blocks.push(w.extsi(digit, Scalar::I64));
+        }
+        blocks.reverse();
+        (blocks, w.extsi(first, Scalar::I64))
+    }
+}
+
+/// Whether a value has 32 bits, so that a conversion of it to a 16-bit float rounds.
+fn is_rounding(cx: &Cx, value: ValueId) -> bool {
+    cx.ty(value).dtype == DType::F32
+}
+
+/// The same while a kernel is written.
+pub(super) struct CodesAt<'a, 'g> {
+    pub(super) codes: &'a Codes,
+    pub(super) cx: &'a Cx<'g>,
+}
+
+impl Decoder for CodesAt<'_, '_> {
+    fn piece(&self, w: &mut Writer, outer: Val, k: Val, words: &[Val]) -> Vec<Val> {
+        let (codes, cx) = (self.codes, self.cx);
+        let (blocks, first) = codes.place(cx, w, k);
+        let column = w.extsi(outer, Scalar::I64);
+        let run = Run { column, blocks: &blocks, first };
+        let idx = codes.decoded.index(cx, w, &run, Idx::Uniform(first), 0);
+        let mut scope = Scope::by_axes(1);
+        let elements = (0..codes.piece * codes.per_byte())
+            .map(|at| {
+                let number = codes.number(w, words, at);
+                cx.given.borrow_mut().extend(codes.numbers.values.iter().map(|value| (*value, number)));
+                scope.memo.retain(|(value, _), _| !codes.varying.contains(value));
+                let value = cx.value(w, &mut scope, codes.result, &idx);
+                w.float_to_float(value, Scalar::F32)
+            })
+            .collect();
+        cx.given.borrow_mut().retain(|value, _| !codes.numbers.values.contains(value));
+        elements
+    }
+}
