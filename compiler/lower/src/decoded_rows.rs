@@ -41,7 +41,13 @@ impl Contraction {
     }
 
     /// Runs one of two ways: for few rows, and for many.
-    pub(crate) fn by_rows(&self, cx: &Cx, w: &mut Writer, few: impl FnOnce(&mut Writer), many: impl FnOnce(&mut Writer)) {
+    pub(crate) fn by_rows(
+        &self,
+        cx: &Cx,
+        w: &mut Writer,
+        few: impl FnOnce(&mut Writer),
+        many: impl FnOnce(&mut Writer),
+    ) {
         match self.m.as_const() {
             _ if self.always_few() => few(w),
             Some(_) => many(w),

@@ -194,14 +194,16 @@ impl Walk<'_> {
         let (shifted, distances) = (node.outputs[0], self.distances(node.inputs[1])?);
         let bits = 8 / u32::try_from(distances.len()).ok().filter(|n| matches!(n, 2 | 4))?;
         let even = (0..).zip(&distances).all(|(at, distance)| *distance == i64::from(at * bits));
-        let mut readers = self.members.iter().map(|idx| &self.graph.nodes[*idx]).filter(|n| n.inputs.contains(&shifted));
+        let mut readers =
+            self.members.iter().map(|idx| &self.graph.nodes[*idx]).filter(|n| n.inputs.contains(&shifted));
         let cut = readers.all(|node| matches!(&node.op, Op::Cast(op) if op.to.is_int() && op.to.bits() == bits));
         let moves = |value: ValueId, along: usize| {
             let found = self.leaves.iter().find(|leaf| leaf.value == value);
             found.is_some_and(|leaf| leaf.strides[along] != Dim::from(0))
         };
         let (source, amounts) = (self.source(node.inputs[0])?, self.source(node.inputs[1])?);
-        let fits = source == codes && !moves(codes, last) && moves(amounts, last) && self.graph.ty(codes).dtype.bits() == 8;
+        let fits =
+            source == codes && !moves(codes, last) && moves(amounts, last) && self.graph.ty(codes).dtype.bits() == 8;
         (even && cut && fits).then_some(Shared { axis: last, bits, shifted })
     }
 
@@ -261,7 +263,10 @@ impl Region {
         let operand = *dot.inputs.get(1)?;
         let is_member = |idx: &usize| self.members.binary_search(idx).is_ok();
         let root = producers[operand.index()].filter(is_member)?;
-        if !matches!(dot.op, Op::Dot(_)) || class(graph, &graph.nodes[root]) != Class::Elementwise || self.scores.is_some() {
+        if !matches!(dot.op, Op::Dot(_))
+            || class(graph, &graph.nodes[root]) != Class::Elementwise
+            || self.scores.is_some()
+        {
             return None;
         }
         let reach = |from: usize, until: Option<usize>| -> Vec<usize> {

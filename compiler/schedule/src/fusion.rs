@@ -67,7 +67,9 @@ impl Kernel {
 
 /// The nodes that decode the right operand of a node.
 fn decoding(graph: &Graph, producer: Producer, idx: usize) -> BTreeSet<usize> {
-    Decode::of(graph, producer, &graph.nodes[idx]).map(|decode| decode.members.into_iter().collect()).unwrap_or_default()
+    Decode::of(graph, producer, &graph.nodes[idx])
+        .map(|decode| decode.members.into_iter().collect())
+        .unwrap_or_default()
 }
 
 /// The result of fusion.
@@ -193,7 +195,10 @@ pub(crate) fn fuse(graph: &Graph, stored: &BTreeSet<ValueId>) -> Fusion {
         let kernels = if is_stored { None } else { reader_kernels(graph, node, readers, &homes) };
         let joins = match &kernels {
             Some(kernels) if kernels.len() == 1 => may_join(graph, &fusion.kernels[&kernels[0]], idx, readers),
-            Some(kernels) if (all.contains(&idx) || is_copied(graph, node)) && (kernels.len() <= MAX_COPIES || repeats(graph, node)) => {
+            Some(kernels)
+                if (all.contains(&idx) || is_copied(graph, node))
+                    && (kernels.len() <= MAX_COPIES || repeats(graph, node)) =>
+            {
                 kernels.iter().all(|root| may_join(graph, &fusion.kernels[root], idx, readers))
             }
             _ => false,

@@ -180,7 +180,7 @@ impl Few {
                         // What belongs to codes behind the last is not there, and neither is what they meet.
                         let known = w.select(valid, at, zero);
                         let rows = long.iter().zip(words);
-                        rows.map(|((number, _), words)| decoder.piece(w, *number, known, &words)).collect()
+                        rows.map(|((number, _), words)| decoder.piece(w, *number, known).decode(w, &words)).collect()
                     }
                 };
                 for (f, row) in short.iter().enumerate() {

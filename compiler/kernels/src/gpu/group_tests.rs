@@ -10,7 +10,17 @@ const HOPPER: Chip = Chip { sm: 90, exact: true, ptx: 84 };
 
 fn problem(elem: Scalar, atom: Atom, along: [Along; 2], sizes: [u64; 4]) -> Problem {
     let lanes = 16 / elem.bytes().clamp(2, 4);
-    Problem { chip: HOPPER, sizes, elems: [elem; 2], along, pieces: [16; 2], lanes, atom: Some(atom), maps: true }
+    Problem {
+        chip: HOPPER,
+        sizes,
+        elems: [elem; 2],
+        along,
+        pieces: [16; 2],
+        codes: false,
+        lanes,
+        atom: Some(atom),
+        maps: true,
+    }
 }
 
 fn problems() -> Vec<Problem> {

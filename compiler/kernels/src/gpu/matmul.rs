@@ -8,7 +8,7 @@
 use super::epilogue;
 use super::schedule::{Math, Pipeline, Schedule};
 use super::simt::{self, Simt};
-use super::stage::{Deal, Stager};
+use super::stage::{Deal, Loaded, Stager};
 use super::tensor_core::{self, TensorCore};
 use super::{Chip, Ints, Operand, SharedTile};
 use crate::text::{IntCmp, Ty, Val, Writer};
@@ -189,32 +189,32 @@ impl Loop<'_> {
         w.select(wraps, zero, next)
     }
 
-    fn load(&self, w: &mut Writer, tile: Val) -> [Vec<Vec<Val>>; 2] {
+    fn load(&self, w: &mut Writer, tile: Val) -> [Vec<Loaded<'_>>; 2] {
         let exists = w.cmpi(IntCmp::Slt, tile, self.count);
         let k = self.k_of(w, tile);
         [self.a.load(w, k, exists), self.b.load(w, k, exists)]
     }
 
-    fn store(&self, w: &mut Writer, pieces: &[Vec<Vec<Val>>; 2], stage: Val) {
-        self.a.store(w, &pieces[0], stage);
-        let b = self.b_stage(w, stage);
-        self.b.store(w, &pieces[1], b);
+    fn store(&self, w: &mut Writer, [a, b]: &mut [Vec<Loaded>; 2], stage: Val) {
+        self.a.store(w, a, stage);
+        let to = self.b_stage(w, stage);
+        self.b.store(w, b, to);
     }
 
     fn registers(&self, w: &mut Writer, sum: Ty) -> Vec<Val> {
         let (zero, one) = (w.num(0), w.num(1));
-        let first = self.load(w, zero);
-        self.store(w, &first, self.shared);
+        let mut first = self.load(w, zero);
+        self.store(w, &mut first, self.shared);
         w.barrier();
         let inits = [vec![zero], self.zeros(w, sum)].concat();
         let results = w.for_loop_rolled(zero, self.count, one, &inits, |w, tile, carried| {
             let next = w.addi(tile, one);
-            let pieces = self.load(w, next);
+            let mut pieces = self.load(w, next);
             let stage = w.shared_at(self.shared, carried[0]);
             let sums = self.core.multiply(w, stage, &self.bases, &carried[1..]);
             let other = self.turn(w, carried[0], 2);
             let to = w.shared_at(self.shared, other);
-            self.store(w, &pieces, to);
+            self.store(w, &mut pieces, to);
             w.barrier();
             [vec![other], sums].concat()
         });

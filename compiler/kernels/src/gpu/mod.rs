@@ -48,7 +48,7 @@ pub use group_schedule::GroupSchedule;
 pub use ints::{Ints, Plain};
 pub use matmul::{Matmul, Place};
 pub use mma::Atom;
-pub use operand::{Along, Decoder, Gather, Operand, Source};
+pub use operand::{Along, Codes, Decoder, Gather, Operand, Piece, Source};
 pub use rows::Rows;
 pub use schedule::{Math, Pipeline, Problem, Schedule, Tile};
 pub use stage::{SharedTile, Stager};

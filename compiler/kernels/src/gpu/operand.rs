@@ -21,8 +21,15 @@ pub trait Gather {
 
 /// An operand that holds codes: what they stand for is computed.
 pub trait Decoder {
-    /// The elements of a piece, as `f32`: those of an outer index from `k` on (both `i32`), given as they are in memory.
-    fn piece(&self, w: &mut Writer, outer: Val, k: Val, words: &[Val]) -> Vec<Val>;
+    /// Prepares for the piece of an outer index that begins at element `k` (both `i32`), which must exist: brings what its
+    /// codes have in common.
+    fn piece(&self, w: &mut Writer, outer: Val, k: Val) -> Box<dyn Piece + '_>;
+}
+
+/// A piece of codes.
+pub trait Piece {
+    /// Its elements as `f32`, from what is in memory.
+    fn decode(&mut self, w: &mut Writer, words: &[Val]) -> Vec<Val>;
 }
 
 /// Where elements are.
@@ -55,11 +62,27 @@ pub struct Operand<'a> {
     pub whole: bool,
     /// Where elements are.
     pub source: Source<'a>,
+    /// How they are made, where memory holds codes; pieces of those lie along `k`.
+    pub codes: Option<Codes<'a>>,
+}
+
+/// Codes in place of elements.
+#[derive(Clone, Copy)]
+pub struct Codes<'a> {
+    /// How many are in a byte.
+    pub per_byte: u32,
+    /// What they stand for.
+    pub decoder: &'a dyn Decoder,
 }
 
 impl Operand<'_> {
+    /// Elements that share a place in memory.
+    pub(crate) fn per_place(&self) -> u32 {
+        self.codes.map_or(1, |codes| codes.per_byte)
+    }
+
     /// Elements of a piece.
     pub fn lanes(&self) -> u32 {
-        self.piece / self.elem.bytes()
+        self.piece / self.elem.bytes() * self.per_place()
     }
 }

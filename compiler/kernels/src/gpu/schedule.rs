@@ -82,12 +82,14 @@ pub struct Problem {
     pub chip: Chip,
     /// Matrices, rows, columns, and products of each sum; a guess where they are not known.
     pub sizes: [u64; 4],
-    /// The types in memory of `A` and of `B`.
+    /// The types in memory of `A` and of `B`; of codes what they stand for.
     pub elems: [Scalar; 2],
     /// The axis of neighbors in memory of each.
     pub along: [Along; 2],
-    /// Bytes of a piece of each.
+    /// Bytes of a piece of each; of codes those of what they stand for.
     pub pieces: [u32; 2],
+    /// Whether `B` is codes.
+    pub codes: bool,
     /// Neighboring sums that may be finished together.
     pub lanes: u32,
     /// The matrix instruction that these types and the numerics contract permit, whether or not the chip has it.
@@ -164,7 +166,8 @@ impl Schedule {
             let piece = problem.pieces[side];
             let lanes = piece / problem.elems[side].bytes();
             // Asynchronous copies move bytes as they are.
-            let plain = tile.elem == problem.elems[side] && tile.along == problem.along[side] && piece >= 4;
+            let is_code = problem.codes && side == 1;
+            let plain = !is_code && tile.elem == problem.elems[side] && tile.along == problem.along[side] && piece >= 4;
             Deal::new(tile, problem.along[side], lanes, self.threads()).is_some() && (plain || !ring)
         });
         let chip = problem.chip;

@@ -1,7 +1,7 @@
 //! Bringing tiles of an operand from global to shared memory.
 
 use super::layout::Swizzle;
-use super::{Along, Ints, Operand, Plain, Source};
+use super::{Along, Ints, Operand, Piece, Plain, Source};
 use crate::text::{IntCmp, Scalar, Ty, Val, Writer};
 
 /// A tile of an operand in shared memory: rows along one axis, one below the other, permuted so that what reads them has no
@@ -128,6 +128,12 @@ impl Deal {
     }
 }
 
+/// A piece in registers.
+pub(crate) struct Loaded<'a> {
+    words: Vec<Val>,
+    codes: Option<Box<dyn Piece + 'a>>,
+}
+
 /// What a thread does to bring tiles of one operand.
 pub struct Stager<'a> {
     operand: Operand<'a>,
@@ -188,6 +194,7 @@ impl<'a> Stager<'a> {
             Source::Strided { first, outer_stride, k_stride } => {
                 let (outer, k) = if by_rows { (self.row, self.column) } else { (self.column, self.row) };
                 let outer = w.addi(self.outer, outer);
+                let k = w.over(k, self.operand.per_place());
                 let (outer, k) = (w.extsi(outer, Scalar::I64), w.extsi(k, Scalar::I64));
                 let (outer, k) = (w.muli(outer, outer_stride), w.muli(k, k_stride));
                 let offset = w.addi(outer, k);
@@ -237,6 +244,7 @@ impl<'a> Stager<'a> {
         });
         let mut pointer = self.from.map(|[pointer, step]| {
             let Source::Strided { k_stride, .. } = self.operand.source else { return (pointer, step) };
+            let k = w.over(k, self.operand.per_place());
             let k = w.extsi(k, Scalar::I64);
             let offset = w.muli(k, k_stride);
             (w.gep(pointer, offset, self.operand.elem.into()), step)
@@ -294,26 +302,57 @@ impl<'a> Stager<'a> {
     }
 
     /// Loads the tile that begins at `k` into registers, if `exists`.
-    pub(crate) fn load(&self, w: &mut Writer, k: Val, exists: Val) -> Vec<Vec<Val>> {
+    pub(crate) fn load(&self, w: &mut Writer, k: Val, exists: Val) -> Vec<Loaded<'_>> {
         let pieces = self.pieces(w, k, Some(exists));
-        pieces.into_iter().map(|(from, valid)| w.load_words(from, self.operand.piece, valid)).collect()
+        (0..)
+            .zip(pieces)
+            .map(|(piece, (from, valid))| Loaded {
+                words: w.load_words(from, self.operand.piece, valid),
+                codes: self.common(w, piece, k),
+            })
+            .collect()
+    }
+
+    /// What the codes of a piece have in common. Where there is no piece that of another will do: what its zeros stand for
+    /// meets zeros of the other operand, or is thrown away.
+    fn common(&self, w: &mut Writer, piece: u32, k: Val) -> Option<Box<dyn Piece + '_>> {
+        let codes = self.operand.codes?;
+        let (zero, one) = (w.num(0), w.num(1));
+        let (outer, k) = (self.outer_of(w, piece), w.addi(k, self.column));
+        let last = w.subi(self.operand.extent, one);
+        let outer = w.minsi(outer, last);
+        let inside = w.cmpi(IntCmp::Slt, k, self.k);
+        let k = w.select(inside, k, zero);
+        Some(codes.decoder.piece(w, outer, k))
     }
 
     /// Writes loaded pieces to shared memory at `stage`.
-    pub(crate) fn store(&self, w: &mut Writer, pieces: &[Vec<Val>], stage: Val) {
+    pub(crate) fn store(&self, w: &mut Writer, pieces: &mut [Loaded], stage: Val) {
         let first = w.shared_at(stage, self.to);
-        let as_is = self.tile.along == self.deal.along && self.tile.elem == self.operand.elem;
-        for (piece, words) in (0..).zip(pieces) {
-            if as_is {
-                let to = self.target(w, stage, first, piece, 0);
-                self.store_piece(w, words, to);
-                continue;
-            }
-            for element in 0..self.deal.lanes {
-                let value = w.unpack(words, self.operand.elem, element, self.tile.elem);
+        let same_way = self.tile.along == self.deal.along;
+        let as_is = same_way && self.tile.elem == self.operand.elem;
+        for (piece, Loaded { words, codes }) in (0..).zip(pieces) {
+            let elements: Vec<Val> = match codes {
+                Some(codes) => {
+                    let elements = codes.decode(w, words);
+                    elements.into_iter().map(|element| w.float_to_float(element, self.tile.elem)).collect()
+                }
+                None if as_is => {
+                    let to = self.target(w, stage, first, piece, 0);
+                    self.store_piece(w, words, to);
+                    continue;
+                }
+                None => {
+                    let unpacked = |n| w.unpack(words, self.operand.elem, n, self.tile.elem);
+                    (0..self.deal.lanes).map(unpacked).collect()
+                }
+            };
+            // Neighbors that stay neighbors are written 16 bytes at a time.
+            let at_a_time = if same_way && codes.is_some() { 16 / self.tile.elem.bytes() } else { 1 };
+            for (element, values) in (0..).step_by(at_a_time as usize).zip(elements.chunks(at_a_time as usize)) {
                 let to = self.target(w, stage, first, piece, element);
-                let bytes = value.ty.bytes();
-                w.store(value, to, bytes);
+                let value = if values.len() == 1 { values[0] } else { w.vector_of(values) };
+                w.store(value, to, value.ty.bytes());
             }
         }
     }

@@ -21,6 +21,7 @@ fn problem(chip: Chip, elem: Scalar, atom: Option<Atom>, along: [Along; 2], piec
         elems: [elem; 2],
         along,
         pieces,
+        codes: false,
         lanes: 16 / elem.bytes().clamp(2, 4),
         atom,
         maps: true,

@@ -181,6 +181,7 @@ fn operand<'b>(
             outer_stride: cx.dim(w, &matrix.outer_stride),
             k_stride: cx.dim(w, &matrix.k_stride),
         },
+        codes: None,
     }
 }
 

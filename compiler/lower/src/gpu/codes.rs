@@ -10,7 +10,7 @@ use crate::contraction::Contraction;
 use crate::decoded::{Decoded, Run};
 use crate::index::Idx;
 use graph::ValueId;
-use kernels::gpu::{Decoder, Ints};
+use kernels::gpu::{Decoder, Ints, Piece};
 use kernels::text::{Scalar, Ty, Val, Writer};
 use ops::Op;
 use schedule::Numbers;
@@ -46,7 +46,9 @@ impl Codes {
             piece /= 2;
         }
         let result = match cx.member(decoded.operand) {
-            Some(node) if gpu.rerounds && matches!(node.op, Op::Cast(_)) && is_rounding(cx, node.inputs[0]) => node.inputs[0],
+            Some(node) if gpu.rerounds && matches!(node.op, Op::Cast(_)) && is_rounding(cx, node.inputs[0]) => {
+                node.inputs[0]
+            }
             _ => decoded.operand,
         };
         let mut varying: BTreeSet<ValueId> = numbers.values.iter().copied().collect();
@@ -121,24 +123,48 @@ pub(super) struct CodesAt<'a, 'g> {
     pub(super) cx: &'a Cx<'g>,
 }
 
+/// A piece while it is decoded: what its codes have in common is in the scope.
+struct At<'a, 'g> {
+    codes: &'a Codes,
+    cx: &'a Cx<'g>,
+    idx: Vec<Idx>,
+    scope: Scope,
+}
+
 impl Decoder for CodesAt<'_, '_> {
-    fn piece(&self, w: &mut Writer, outer: Val, k: Val, words: &[Val]) -> Vec<Val> {
+    fn piece(&self, w: &mut Writer, outer: Val, k: Val) -> Box<dyn Piece + '_> {
         let (codes, cx) = (self.codes, self.cx);
         let (blocks, first) = codes.place(cx, w, k);
         let column = w.extsi(outer, Scalar::I64);
         let run = Run { column, blocks: &blocks, first };
         let idx = codes.decoded.index(cx, w, &run, Idx::Uniform(first), 0);
-        let mut scope = Scope::by_axes(1);
-        let elements = (0..codes.piece * codes.per_byte())
+        let mut at = At { codes, cx, idx, scope: Scope::by_axes(1) };
+        // Any number brings what is computed without one into the scope.
+        let any = w.float(Ty::F32, 0.0);
+        at.value(w, any);
+        Box::new(at)
+    }
+}
+
+impl At<'_, '_> {
+    /// What a code stands for, from the code as a number.
+    fn value(&mut self, w: &mut Writer, number: Val) -> Val {
+        let values = &self.codes.numbers.values;
+        self.cx.given.borrow_mut().extend(values.iter().map(|value| (*value, number)));
+        self.scope.memo.retain(|(value, _), _| !self.codes.varying.contains(value));
+        let value = self.cx.value(w, &mut self.scope, self.codes.result, &self.idx);
+        self.cx.given.borrow_mut().retain(|value, _| !values.contains(value));
+        w.float_to_float(value, Scalar::F32)
+    }
+}
+
+impl Piece for At<'_, '_> {
+    fn decode(&mut self, w: &mut Writer, words: &[Val]) -> Vec<Val> {
+        (0..self.codes.piece * self.codes.per_byte())
             .map(|at| {
-                let number = codes.number(w, words, at);
-                cx.given.borrow_mut().extend(codes.numbers.values.iter().map(|value| (*value, number)));
-                scope.memo.retain(|(value, _), _| !codes.varying.contains(value));
-                let value = cx.value(w, &mut scope, codes.result, &idx);
-                w.float_to_float(value, Scalar::F32)
+                let number = self.codes.number(w, words, at);
+                self.value(w, number)
             })
-            .collect();
-        cx.given.borrow_mut().retain(|value, _| !codes.numbers.values.contains(value));
-        elements
+            .collect()
     }
 }

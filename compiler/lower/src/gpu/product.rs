@@ -8,6 +8,7 @@
 
 use super::Gpu;
 use super::blocks::{Tiles, finish};
+use super::codes::{Codes, CodesAt};
 use super::facts::{divides, guess};
 use super::groups::GroupProduct;
 use super::maps;
@@ -18,7 +19,7 @@ use crate::contraction::{Columns, Contraction, Matrix};
 use crate::kernel::{Block, Recipe};
 use crate::types::memory;
 use graph::Node;
-use kernels::gpu::{Atom, GroupSchedule, Ints, Matmul, Operand, Place, Problem, Schedule, Source};
+use kernels::gpu::{self, Along, Atom, GroupSchedule, Ints, Matmul, Operand, Place, Problem, Schedule, Source};
 use kernels::text::{Scalar, Val, Writer};
 use ops::Op;
 use tensor::{DType, Dim};
@@ -32,7 +33,12 @@ struct Product {
     matmul: Matmul,
     a: Facts,
     b: Facts,
+    /// How columns are decoded, if they are.
+    codes: Option<Codes>,
 }
+
+/// Codes of a piece, so that a warp's threads can share a tile of few columns.
+const CODES: u32 = 16;
 
 /// The recipe of a region whose anchor is a product.
 pub(super) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + 'a>> {
@@ -40,25 +46,40 @@ pub(super) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + '
     if !matches!(node.op, Op::Dot(_) | Op::Conv(_)) {
         return None;
     }
-    let contraction = Contraction::describe(cx, node).filter(|contraction| contraction.decoded.is_none())?;
+    let contraction = Contraction::describe(cx, node)?;
     // Indices inside a matrix are 32-bit numbers.
     let sizes = [&contraction.m, &contraction.n, &contraction.k];
     if sizes.iter().any(|size| size.as_const().is_some_and(|n| i32::try_from(n).is_err())) {
         return None;
     }
-    let (a, b) = (facts(cx, &contraction, Side::A), facts(cx, &contraction, Side::B));
+    let a = facts(cx, &contraction, Side::A);
+    let codes = match contraction.decoded {
+        Some(_) => Some(Codes::of(cx, &contraction, CODES, gpu)?),
+        None => None,
+    };
+    let b = match &codes {
+        Some(codes) => decoded_facts(cx, node, codes),
+        None => facts(cx, &contraction, Side::B),
+    };
     let operands = maps::both(&contraction, a, b, atom(cx, node, gpu))
-        .filter(|operands| operands.iter().all(|operand| maps::is_argument(cx, &operand.map)));
+        .filter(|operands| codes.is_none() && operands.iter().all(|operand| maps::is_argument(cx, &operand.map)));
     let problem = problem(cx, &contraction, [a, b], atom(cx, node, gpu), gpu, operands.is_some());
+    let problem = Problem { codes: codes.is_some(), ..problem };
     let choice = choice(&problem, gpu, Cx::accumulator(cx.ty(node.outputs[0]).dtype))?;
     cx.groups = Some(contraction.groups.clone());
     match (choice, operands) {
         (Choice::Groups(schedule), Some(operands)) => Some(Box::new(GroupProduct { contraction, schedule, operands })),
         (Choice::Block(schedule), _) => {
-            Some(Box::new(Product { matmul: Matmul { chip: gpu.chip, schedule }, contraction, a, b }))
+            Some(Box::new(Product { matmul: Matmul { chip: gpu.chip, schedule }, contraction, a, b, codes }))
         }
         (Choice::Groups(_), None) => None,
     }
+}
+
+/// Columns of codes as what they stand for.
+fn decoded_facts(cx: &Cx, node: &Node, codes: &Codes) -> Facts {
+    let elem = memory(cx.ty(node.inputs[1]).dtype);
+    Facts { elem, along: Along::K, piece: codes.piece * codes.per_byte() * elem.bytes(), dense: true }
 }
 
 /// A schedule of one of the two ways.
@@ -113,6 +134,7 @@ fn problem(
         elems: [a.elem, b.elem],
         along: [a.along, b.along],
         pieces: [a.piece, b.piece],
+        codes: false,
         lanes: lanes(cx, contraction),
         atom,
         maps,
@@ -142,12 +164,28 @@ impl Product {
         batch: &[Val],
         side: Side,
         windows: &'b WindowPlaces,
+        decoder: Option<&'b CodesAt>,
     ) -> Operand<'b> {
         let tile = self.matmul.schedule.tile;
         let (facts, matrix, extent, step): (Facts, &Matrix, &Dim, u32) = match side {
             Side::A => (self.a, &self.contraction.a, &self.contraction.m, tile.m),
             Side::B => (self.b, &self.contraction.b, &self.contraction.n, tile.n),
         };
+        if let (Side::B, Some(at)) = (side, decoder) {
+            return Operand {
+                elem: Scalar::I8,
+                along: Along::K,
+                piece: at.codes.piece,
+                extent: dim32(cx, w, extent),
+                whole: divides(step, extent),
+                source: Source::Strided {
+                    first: at.codes.pointer(cx),
+                    outer_stride: cx.dim(w, &at.codes.outer_stride),
+                    k_stride: w.i64(1),
+                },
+                codes: Some(gpu::Codes { per_byte: at.codes.per_byte(), decoder: at }),
+            };
+        }
         let source = match &self.contraction.columns {
             Columns::Windows(_) if side == Side::B => Source::Gather(windows),
             _ => {
@@ -166,6 +204,7 @@ impl Product {
             extent: dim32(cx, w, extent),
             whole: divides(step, extent),
             source,
+            codes: None,
         }
     }
 }
@@ -177,6 +216,10 @@ impl Recipe for Product {
 
     fn template(&self) -> String {
         let pieces = |facts: Facts| format!("{} bytes", facts.piece);
+        if let Some(codes) = &self.codes {
+            let (name, a) = (self.matmul.schedule.name(), pieces(self.a));
+            return format!("product {name}, pieces of {a} and {} bytes of codes", codes.piece);
+        }
         let what = if matches!(self.contraction.columns, Columns::Windows(_)) { "windows" } else { "product" };
         format!("{what} {}, pieces of {} and {}", self.matmul.schedule.name(), pieces(self.a), pieces(self.b))
     }
@@ -199,8 +242,9 @@ impl Recipe for Product {
             k_whole: divides(tile.k, &contraction.k),
         };
         let windows = WindowPlaces::new(cx, w, contraction, &batch, &place);
-        let a = self.operand(cx, w, &batch, Side::A, &windows);
-        let b = self.operand(cx, w, &batch, Side::B, &windows);
+        let decoder = self.codes.as_ref().map(|codes| CodesAt { codes, cx });
+        let a = self.operand(cx, w, &batch, Side::A, &windows, None);
+        let b = self.operand(cx, w, &batch, Side::B, &windows, decoder.as_ref());
         self.matmul.write(w, a, b, &place, &mut |w, row, column, sums| {
             finish(cx, w, (contraction, &batch), self.matmul.schedule.lanes, [row, column], sums);
         });

@@ -28,7 +28,8 @@ pub(super) fn dot(c: &mut Canon, op: &Dot, inputs: &[ValueId]) -> Option<ValueId
     let size = |axis: &usize| c.ty(source).shape[*axis].clone();
     let sizes: Vec<Vec<Dim>> = contracted.iter().map(|part| part.iter().map(size).collect()).collect();
     let (shape, places) = split(&c.ty(x).shape, &op.lhs_contract, &sizes);
-    let lhs_contract = op.lhs_contract.iter().zip(&sizes).flat_map(|(axis, part)| places[*axis]..places[*axis] + part.len());
+    let lhs_contract =
+        op.lhs_contract.iter().zip(&sizes).flat_map(|(axis, part)| places[*axis]..places[*axis] + part.len());
     let op = Dot {
         lhs_contract: lhs_contract.collect(),
         rhs_contract: contracted.concat(),

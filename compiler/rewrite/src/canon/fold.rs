@@ -66,7 +66,9 @@ pub(crate) fn result_bytes(op: &Op, types: &[TensorType], stored: usize, max_byt
     let results = op.infer(types).ok()?;
     let [result] = &results[..] else { return None };
     let made = n_bytes(result)?;
-    let bounded = made <= max_bytes && made <= stored.max(MAX_GROWN_BYTES);
+    // Codes that share bytes are not taken apart where the numbers that they stand for would not be made, either.
+    let unpacks = result.dtype.size() == 1 && made > stored && stored > MAX_GROWN_BYTES / 8;
+    let bounded = made <= max_bytes && made <= stored.max(MAX_GROWN_BYTES) && !unpacks;
     // Repeated operands are written out for the evaluator.
     let operands = types.iter().map(n_bytes).sum::<Option<usize>>()?;
     let affordable = operands / 4 <= made.max(stored).max(MAX_GROWN_BYTES);
