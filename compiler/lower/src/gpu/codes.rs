@@ -41,7 +41,7 @@ impl Codes {
         let numbers = decoded.decode.numbers.clone()?;
         let outer_stride = decoded.column_stride(cx)?;
         let run = decoded.run_bytes(cx);
-        let mut piece = (most / decoded.per_byte()).min(16);
+        let mut piece = 1 << (most / decoded.per_byte()).clamp(1, 16).ilog2();
         while piece > 1 && (run % i64::from(piece) != 0 || !divides(piece, &outer_stride)) {
             piece /= 2;
         }
