@@ -145,7 +145,15 @@ def onnx(options):
         passed, failed, still_open, lines = onnx_kind(kind, options["bless"])
         totals = [a + b for a, b in zip(totals, (passed, failed, still_open))]
         notes += lines
-    return *totals, notes
+    passed, failed, lines = all_of("products with quantized weights", weight_only_folders(), "host")
+    return totals[0] + passed, totals[1] + failed, totals[2], notes + lines
+
+
+def weight_only_folders():
+    """The cases of products with quantized weights, written anew."""
+    root = TARGET / "weight-only"
+    python("tools/models/weight_only.py", root)
+    return sorted(path.parent for path in root.glob("*/model.onnx"))
 
 
 def sim(options):
@@ -158,20 +166,22 @@ def sim(options):
         notes += lines
     kernels = TARGET / "gpu-cases"
     python("tools/gpu/cases.py", kernels)
-    for what, root in (("models", SMALL_MODELS), ("kernels", kernels)):
-        passed, failed, lines = sim_all(what, sorted(p.parent for p in root.glob("*/model.onnx")))
+    groups = [(f"small {what}", sorted(p.parent for p in root.glob("*/model.onnx")))
+              for what, root in (("models", SMALL_MODELS), ("kernels", kernels))]
+    for what, folders in [*groups, ("products with quantized weights", weight_only_folders())]:
+        passed, failed, lines = all_of(what, folders, "sim")
         totals[0], totals[1] = totals[0] + passed, totals[1] + failed
         notes += lines
     return *totals, notes
 
 
-def sim_all(what, folders):
-    """Cases that must all pass on the simulator: (passed, failed, notes)."""
-    cases = tenfold_test(folders, TARGET / f"{what}-sim.json", 600, "sim")
+def all_of(what, folders, device):
+    """Cases that must all pass on a device: (passed, failed, notes)."""
+    cases = tenfold_test(folders, TARGET / f"{what.replace(' ', '-')}-{device}.json", 600, device)
     bad = [case for case in cases if not is_pass(case)]
     notes = [f"{case['name']}: {case.get('reason', '')}" for case in bad]
     n_passed = len(cases) - len(bad)
-    return n_passed, len(folders) - n_passed, [*notes, f"small {what}: {n_passed} of {len(folders)} pass"]
+    return n_passed, len(folders) - n_passed, [*notes, f"{what}: {n_passed} of {len(folders)} pass"]
 
 
 def write_onnx_suite():

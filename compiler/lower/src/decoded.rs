@@ -42,9 +42,12 @@ impl Decoded {
         let producer = |value: ValueId| cx.producers[value.index()].filter(|idx| inlined(*idx));
         let decode = Decode::of(cx.graph, &producer, node)?;
         let operand = node.inputs[1];
-        let n_run = 1 + usize::from(decode.shared.is_some());
         let columns = (0..cx.ty(operand).rank()).filter(|axis| !op.rhs_contract.contains(axis)).collect();
-        let blocks = op.rhs_contract[..op.rhs_contract.len() - n_run].to_vec();
+        let shared = decode.shared.map(|shared| shared.axis);
+        let is_block = |axis: &&usize| {
+            **axis != decode.run && Some(**axis) != shared && cx.ty(operand).shape[**axis] != Dim::from(1)
+        };
+        let blocks = op.rhs_contract.iter().filter(is_block).copied().collect();
         Some(Decoded { decode, operand, columns, blocks })
     }
 

@@ -90,10 +90,13 @@ impl Decode {
         walk.saves_memory(operand)?;
         let codes = walk.codes()?;
         let (codes, strides) = (walk.leaves[codes].value, walk.leaves[codes].strides.clone());
-        let last = *op.rhs_contract.last()?;
+        let one = Dim::from(1);
+        let walked = op.rhs_contract.iter().filter(|axis| graph.ty(operand).shape[**axis] != one);
+        let walked: Vec<usize> = walked.copied().collect();
+        let last = *walked.last()?;
         let shared = walk.shared(last, codes);
         let run = match &shared {
-            Some(_) => op.rhs_contract[op.rhs_contract.len().checked_sub(2)?],
+            Some(_) => walked[walked.len().checked_sub(2)?],
             None => last,
         };
         let extent = graph.ty(operand).shape[run].as_const()?;

@@ -143,3 +143,30 @@ fn quick_evaluation_gives_the_reference_bits() {
         assert!(result_bytes(&op, &types, 1 << 20, 1 << 20).is_some());
     }
 }
+
+/// Stored weights are multiplied as they are; what is computed from constants keeps the axes in which that is.
+#[test]
+fn products_sum_over_the_axes_of_computed_weights() {
+    let mut b = Builder::new("g");
+    let x = b.input("x", TensorType::new(DType::F32, [3, 1024]));
+    let codes = Tensor::from_vec(vec![40, 32, 32], (0..40 * 1024).map(|at| (at % 251) as u8).collect());
+    let codes = b.constant(codes).unwrap();
+    let numbers = b.cast(codes, DType::F32).unwrap();
+    let weights = b.reshape(numbers, vec![40.into(), 1024.into()]).unwrap();
+    let weights = b.transpose(weights, vec![1, 0]).unwrap();
+    let dot = |lhs: usize, rhs: usize| ops::Dot {
+        lhs_batch: vec![],
+        rhs_batch: vec![],
+        lhs_contract: vec![lhs],
+        rhs_contract: vec![rhs],
+        out: DType::F32,
+    };
+    let y = b.emit(dot(1, 0), &[x, weights]).unwrap();
+    b.output("y", y);
+    let graph = b.finish();
+    let canonical = canonicalize(graph.clone());
+    assert_eq!(names(&canonical), ["constant", "cast", "reshape", "dot"]);
+    let product = canonical.nodes.iter().find_map(|node| if let Op::Dot(op) = &node.op { Some(op) } else { None });
+    assert_eq!(product.map(|op| (op.lhs_contract.clone(), op.rhs_contract.clone())), Some((vec![1, 2], vec![1, 2])));
+    assert_same_meaning(&graph, &canonical, 1, Exactness::EXACT);
+}
