@@ -14,7 +14,7 @@ use schedule::{Decode, Shared, Strided, row_major};
 use tensor::{DType, Dim};
 
 /// Lanes of a register that holds all values of a code.
-const TABLE: u32 = 16;
+pub(crate) const TABLE: u32 = 16;
 
 /// A right operand that is decoded.
 #[derive(Clone, Debug)]

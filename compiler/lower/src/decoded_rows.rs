@@ -3,15 +3,18 @@
 use crate::anchor::nest;
 use crate::context::{Cx, Scope};
 use crate::contraction::{Contraction, Matrix};
-use crate::decoded::{Decoded, Run};
+use crate::decoded::{Decoded, Run, TABLE};
 use crate::index::Idx;
 use crate::panels::transposed;
 use crate::types::lanes_of;
 use kernels::text::{FastMath, IntCmp, Reduce, Scalar, Ty, Val, Writer};
 use tensor::{DType, Dim};
 
-/// For up to so many rows codes are read from memory once and decoded for each row; for more, panels of decoded columns pay.
-const FEW: i64 = 4;
+/// For up to so many rows codes are read from memory once and decoded for a few rows at a time; for more, panels of decoded
+/// columns pay.
+const FEW: i64 = 16;
+/// Rows that decoding pays for together; fewer are taken one by one.
+const ALONE: i64 = 2;
 /// Columns whose sums are in registers at a time: what is read of the rows serves all of them.
 const COLUMNS: u32 = 4;
 /// Vectors of sums at most, so that registers are left for what is multiplied.
@@ -19,25 +22,18 @@ const SUMS: u32 = 16;
 /// Loops of so few steps are written out.
 const UNROLLED: i64 = 4;
 
-/// Rows of the other operand: the first, and how many are taken at a time.
-#[derive(Clone, Copy)]
-struct Rows {
-    first: Val,
-    count: u32,
-}
-
 /// What the loops over a block's bytes work on.
 struct Sums<'a> {
     decoded: &'a Decoded,
     batch: &'a [Val],
     columns: &'a [Val],
-    rows: Rows,
+    rows: &'a [Val],
 }
 
 impl Contraction {
     /// Whether there are never more than a few rows.
     pub(crate) fn always_few(&self) -> bool {
-        self.decoded.is_some() && self.m.as_const().is_some_and(|m| m <= FEW.min(self.tile.rows.into()))
+        self.decoded.is_some() && self.m.as_const().is_some_and(|m| m <= FEW)
     }
 
     /// Runs one of two ways: for few rows, and for many.
@@ -52,7 +48,7 @@ impl Contraction {
             _ if self.always_few() => few(w),
             Some(_) => many(w),
             None => {
-                let (m, most) = (cx.dim(w, &self.m), w.i64(FEW.min(self.tile.rows.into())));
+                let (m, most) = (cx.dim(w, &self.m), w.i64(FEW));
                 let is_few = w.cmpi(IntCmp::Sle, m, most);
                 w.if_else(
                     is_few,
@@ -72,46 +68,68 @@ impl Contraction {
 
     /// A panel of columns for all rows, which are few. `tile` is the finished tile's memory.
     pub(crate) fn few_rows(&self, cx: &Cx, w: &mut Writer, decoded: &Decoded, batch: &[Val], panel: Val, tile: Val) {
+        let together = if self.tile.lanes >= TABLE { COLUMNS } else { COLUMNS / 2 };
+        let rows = |this: &Self, w: &mut Writer, count: u32| this.row_tiles(cx, w, decoded, batch, panel, tile, count);
+        match self.m.as_const() {
+            Some(m) => rows(self, w, u32::try_from(m).map_or(1, |m| m.clamp(1, together))),
+            None => {
+                let (m, most) = (cx.dim(w, &self.m), w.i64(ALONE));
+                let alone = w.cmpi(IntCmp::Sle, m, most);
+                let way = |count: u32| {
+                    move |w: &mut Writer| {
+                        rows(self, w, count);
+                        vec![]
+                    }
+                };
+                w.if_else(alone, &[], way(1), way(together));
+            }
+        }
+    }
+
+    /// The same, as many rows as a finished tile has after each other, `count` of them at a time.
+    #[allow(clippy::too_many_arguments, reason = "one place in a nest of loops")]
+    fn row_tiles(&self, cx: &Cx, w: &mut Writer, decoded: &Decoded, batch: &[Val], panel: Val, tile: Val, count: u32) {
         let (zero, one, step) = (w.i64(0), w.i64(1), w.i64(COLUMNS.into()));
         let (width, n, m) = (w.i64(self.tile.columns().into()), cx.dim(w, &self.n), cx.dim(w, &self.m));
+        let (height, by) = (w.i64(self.tile.rows.into()), w.i64(count.into()));
         let column = w.muli(panel, width);
         let (left, last) = (w.subi(n, column), w.subi(n, one));
-        let end = w.minsi(left, width);
-        let count = self.m.as_const().map_or(1, |m| m as u32);
-        w.for_loop(zero, end, step, &[], |w, at, _| {
-            let columns: Vec<Val> = (0..COLUMNS)
-                .map(|c| {
-                    let by = w.i64(c.into());
-                    let c = w.addi(at, by);
-                    let c = w.addi(column, c);
-                    // What is behind the last column is computed from the last and thrown away.
-                    w.minsi(c, last)
-                })
-                .collect();
-            let by = w.i64(count.into());
-            w.for_loop(zero, m, by, &[], |w, first, _| {
-                let rows = Rows { first, count };
-                let sums = self.sums_of(cx, w, &Sums { decoded, batch, columns: &columns, rows });
-                for (place, sum) in (0..).zip(sums) {
-                    let row = w.i64((place / COLUMNS).into());
-                    let row = w.addi(first, row);
-                    let row = w.muli(row, width);
-                    let to = w.addi(row, at);
-                    let to = w.gep(tile, to, Ty::F32);
-                    let to = w.gep_const(to, (place % COLUMNS).into(), Ty::F32);
-                    w.store(sum, to, 4);
-                }
+        let n_columns = w.minsi(left, width);
+        w.for_loop(zero, m, height, &[], |w, top, _| {
+            let end = w.addi(top, height);
+            let end = w.minsi(end, m);
+            let bottom = w.subi(end, one);
+            w.for_loop(zero, n_columns, step, &[], |w, at, _| {
+                let first = w.addi(column, at);
+                // What is behind the last column is computed from the last and thrown away.
+                let columns = from(w, first, COLUMNS, last);
+                w.for_loop(top, end, by, &[], |w, first, _| {
+                    // Rows behind the last are the last once more.
+                    let rows = from(w, first, count, bottom);
+                    let sums = self.sums_of(cx, w, &Sums { decoded, batch, columns: &columns, rows: &rows });
+                    for (row, sums) in rows.iter().zip(sums.chunks(columns.len())) {
+                        let row = w.subi(*row, top);
+                        let row = w.muli(row, width);
+                        let to = w.addi(row, at);
+                        let to = w.gep(tile, to, Ty::F32);
+                        for (column, sum) in (0..).zip(sums) {
+                            let to = w.gep_const(to, column, Ty::F32);
+                            w.store(*sum, to, 4);
+                        }
+                    }
+                    vec![]
+                });
                 vec![]
             });
+            self.finish(cx, w, batch, top, column, tile);
             vec![]
         });
-        self.finish(cx, w, batch, zero, column, tile);
     }
 
     /// The sums of some rows and columns, row by row.
     fn sums_of(&self, cx: &Cx, w: &mut Writer, of: &Sums) -> Vec<Val> {
         let (per, lanes) = (of.decoded.per_byte(), of.decoded.lanes(cx));
-        let n_sums = of.rows.count * COLUMNS;
+        let n_sums = of.rows.len() as u32 * COLUMNS;
         // Codes of a byte have sums of their own where registers permit, so that additions need not wait.
         let apart = if n_sums * per <= SUMS { per } else { 1 };
         let zero = w.zero(lanes_of(Scalar::F32, lanes));
@@ -139,7 +157,7 @@ impl Contraction {
             let at = w.addi(before, first);
             let per = w.i64(of.decoded.per_byte().into());
             let k = w.muli(at, per);
-            let rows: Vec<Vec<Val>> = (0..of.rows.count).map(|r| self.row_part(cx, w, of, r, k)).collect();
+            let rows: Vec<Vec<Val>> = of.rows.iter().map(|row| self.row_part(cx, w, of, *row, k)).collect();
             let mut next = sums.to_vec();
             let apart = sums.len() / (rows.len() * of.columns.len());
             for (c, (column, table)) in of.columns.iter().zip(&tables).enumerate() {
@@ -177,10 +195,8 @@ impl Contraction {
 
     /// What codes of as many bytes as there are lanes are multiplied with, from element `k` on: a vector for each code of a
     /// byte.
-    fn row_part(&self, cx: &Cx, w: &mut Writer, of: &Sums, row: u32, k: Val) -> Vec<Val> {
+    fn row_part(&self, cx: &Cx, w: &mut Writer, of: &Sums, row: Val, k: Val) -> Vec<Val> {
         let Matrix { leaf, outer_stride, k_stride, .. } = &self.a;
-        let by = w.i64(row.into());
-        let row = w.addi(of.rows.first, by);
         let stride = cx.dim(w, outer_stride);
         let row = w.muli(row, stride);
         let base = self.base(cx, w, &self.a, of.batch);
@@ -213,14 +229,8 @@ impl Contraction {
         let last = w.subi(n, one);
         let extents: Vec<Val> = decoded.block_extents(cx).iter().map(|dim| cx.dim(w, dim)).collect();
         w.for_loop(zero, end, step, &[], |w, group, _| {
-            let columns: Vec<Val> = (0..lanes)
-                .map(|c| {
-                    let by = w.i64(c.into());
-                    let c = w.addi(group, by);
-                    let c = w.addi(column, c);
-                    w.minsi(c, last)
-                })
-                .collect();
+            let first = w.addi(column, group);
+            let columns = from(w, first, lanes, last);
             nest(w, &extents, &[], &mut |w, blocks, _| {
                 let run = |column: &Val, first: Val| Run { column: *column, blocks, first };
                 let tables: Vec<Option<Val>> =
@@ -258,6 +268,17 @@ impl Contraction {
             }
         }
     }
+}
+
+/// So many numbers from `first` on, and `last` for those behind it.
+fn from(w: &mut Writer, first: Val, count: u32, last: Val) -> Vec<Val> {
+    (0..count)
+        .map(|at| {
+            let by = w.i64(at.into());
+            let number = w.addi(first, by);
+            w.minsi(number, last)
+        })
+        .collect()
 }
 
 /// Vectors of neighbors dealt out in turns: of `n` vectors the result `i` holds elements `i`, `i + n`, and so on.
