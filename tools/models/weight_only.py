@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes cases of products with quantized weights: weight_only.py FOLDER, or --small for the model of the repository.
+"""Writes cases of products with quantized weights: weight_only.py FOLDER.
 
 Every case is a folder in ONNX's layout with what ONNX Runtime computed. The attributes of
 `MatMulNBits` and of `DequantizeLinear` before a product are covered in all kinds, with sizes
@@ -9,14 +9,12 @@ on and off the borders of blocks. `tenfold test FOLDER` runs them.
 import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
 
-import catalog
 import numpy as np
-import onnx
 import onnxruntime as ort
 import oracle
+import weight_only_llama
 from onnx import TensorProto, helper, numpy_helper
 
 FLOAT = {"f32": TensorProto.FLOAT, "f16": TensorProto.FLOAT16}
@@ -41,7 +39,7 @@ class Case:
     def __init__(self, name, dtype="f32"):
         self.name, self.dtype, self.tolerance = name, dtype, TOLERANCE[dtype]
         self.random = np.random.default_rng(sum(name.encode()))
-        self.nodes, self.weights, self.inputs, self.feeds = [], [], [], {}
+        self.nodes, self.weights, self.inputs, self.feeds, self.sets = [], [], [], {}, None
 
     def floats(self, *shape):
         return self.random.standard_normal(shape).astype(NUMPY[self.dtype])
@@ -72,7 +70,9 @@ class Case:
         folder = root / self.name
         folder.mkdir(parents=True)
         (folder / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
-        oracle.write_set(folder / "test_data_set_0", session_for(folder / "model.onnx"), {}, self.feeds)
+        session = session_for(folder / "model.onnx")
+        for at, feed in enumerate(self.sets or [self.feeds]):
+            oracle.write_set(folder / f"test_data_set_{at}", session, {}, feed)
         (folder / "case.json").write_text(json.dumps(self.tolerance) + "\n")
 
 
@@ -172,18 +172,13 @@ def cases():
         yield linear(kind, "matmul", 9, 730, 96, 48, dtype="f16")
     # A block that is not full stays what it was.
     yield linear("int4", "matmul", 2, 1700, 40, 32)
+    yield weight_only_llama.case(Case, packed)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--small", action="store_true", help="write the model of the repository instead")
+    parser.add_argument("folder", type=Path)
     options = parser.parse_args()
-    if options.small:
-        write_small()
-        return
-    if options.folder is None:
-        parser.error("where to?")
     shutil.rmtree(options.folder, ignore_errors=True)
     for case in cases():
         try:
