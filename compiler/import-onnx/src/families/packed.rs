@@ -60,7 +60,7 @@ pub(super) fn packed(x: &Tensor, axis: usize) -> Result<Tensor, ImportError> {
     for (line, out) in out.chunks_exact_mut((length / per).max(1)).enumerate() {
         let first = line / inner.max(1) * length * inner + line % inner.max(1);
         for (k, code) in bytes[first..].iter().step_by(inner.max(1)).take(length).enumerate() {
-            out[k / per] |= (code & mask) << (k % per) as u32 * bits;
+            out[k / per] |= (code & mask) << ((k % per) as u32 * bits);
         }
     }
     let mut shape = x.shape().to_vec();

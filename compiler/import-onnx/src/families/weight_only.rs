@@ -21,7 +21,9 @@ impl NBits {
     fn of(cx: &Cx) -> Result<NBits, ImportError> {
         let size = |name: &str| -> Result<usize, ImportError> {
             let value = cx.attr_i(name, 0)?;
-            usize::try_from(value).ok().filter(|n| *n > 0).map_or_else(|| bad(format!("{name} is {value}")), Ok)
+            // Products of three of these, and of an element's bytes, are sizes of arrays.
+            let fits = i32::try_from(value).ok().and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
+            fits.map_or_else(|| bad(format!("{name} is {value}")), Ok)
         };
         let (n, k, block) = (size("N")?, size("K")?, size("block_size")?);
         if !block.is_power_of_two() || block < 16 {
@@ -276,6 +278,9 @@ impl Blocked {
         let full = self.full();
         let (n_others, blocks) = (self.shape.len() - 1, self.shape[self.axis] / self.block);
         let mut shape = vec![Dim::from(1); full.len()];
+        if b.ty(value).num_elements().as_const() == Some(1) {
+            return as_scalar(b, value);
+        }
         let value = match grid {
             Grid::One => return as_scalar(b, value),
             Grid::Blocks(..) => {
