@@ -115,13 +115,18 @@ def nbits(rows, n, k, bits=4, block=32, zero=None, dtype="f32", bias=False, orde
 
 
 def linear(kind, form, rows, n, k, block=32, zero=False, dtype="f32", dynamic=False):
-    """A constant through `DequantizeLinear` into a product: `form` is matmul, transposed or gemm."""
-    words = [kind, form, f"block{block}", str(rows), f"{n}x{k}", zero and "zero", dtype, dynamic and "dynamic"]
+    """A constant through `DequantizeLinear` into a product: `form` is matmul, transposed or gemm.
+
+    Without blocks, `block` 0, every column has its scale.
+    """
+    words = [kind, form, f"block{block}" if block else "columns", str(rows), f"{n}x{k}", zero and "zero", dtype, dynamic and "dynamic"]
     case = Case("linear_" + "_".join(word for word in words if word), dtype)
     bits, low = CODES[kind]
     shape, axis = ((k, n), 0) if form == "matmul" else ((n, k), 1)
     grid = list(shape)
-    grid[axis] = -(-shape[axis] // block)
+    grid[axis] = -(-shape[axis] // block) if block else 1
+    if not block:
+        grid, axis = [n], 1 - axis
     data_type = getattr(TensorProto, kind.upper())
 
     def integers(name, shape):
@@ -131,7 +136,8 @@ def linear(kind, form, rows, n, k, block=32, zero=False, dtype="f32", dynamic=Fa
 
     names = [integers("w", shape), case.weight("s", (case.random.random(grid) * 0.02 + 0.01).astype(NUMPY[dtype]))]
     names += [integers("z", grid)] if zero else []
-    case.node("DequantizeLinear", names, "d", axis=axis, block_size=block)
+    blocks = {"block_size": block} if block else {}
+    case.node("DequantizeLinear", names, "d", axis=axis, **blocks)
     x = case.input("x", case.floats(rows, k), ["rows", k] if dynamic else None)
     if form == "gemm":
         case.node("Gemm", [x, "d", case.weight("b", case.floats(n))], "y", transB=1)
@@ -170,6 +176,8 @@ def cases():
         yield linear(kind, "matmul", 40, 548, 128, 64, dynamic=True)
         yield linear(kind, "gemm", 1, 750, 96, 16, zero=True)
         yield linear(kind, "matmul", 9, 730, 96, 48, dtype="f16")
+        yield linear(kind, "matmul", 3, 548, 128, 0, zero=True, dynamic=True)
+        yield linear(kind, "gemm", 20, 730, 96, 0)
     # A block that is not full stays what it was.
     yield linear("int4", "matmul", 2, 1700, 40, 32)
     yield weight_only_llama.case(Case, packed)

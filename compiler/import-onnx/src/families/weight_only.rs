@@ -211,6 +211,8 @@ pub(super) fn dequantized_constant(
     let per = per_byte(dtype.bits());
     let (axis, block) = match grid {
         Grid::Blocks(axis, block) => (axis, block),
+        // A matrix with a scale for each column is summed over its other axis, which is brought to the end for that.
+        Grid::Axis(axis) if last == 1 => (1 - axis, codes.shape()[1 - axis]),
         // Bytes have nothing to be unpacked, and without blocks nothing to be parted.
         _ if per == 1 => return Ok(None),
         _ => (last, codes.shape()[last]),

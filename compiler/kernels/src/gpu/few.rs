@@ -173,21 +173,26 @@ impl Few {
                 let at = w.addi(k, far);
                 let at = w.addi(at, start);
                 let valid = w.cmpi(IntCmp::Slt, at, place.k);
-                let long: Vec<Vec<Val>> = match decoder {
-                    None => long.iter().map(|(_, row)| self.run(w, 1, *row, at, place, valid)).collect(),
+                let long: Vec<(Vec<Val>, Option<Val>)> = match decoder {
+                    None => long.iter().map(|(_, row)| (self.run(w, 1, *row, at, place, valid), None)).collect(),
                     Some(decoder) => {
                         let words: Vec<_> = long.iter().map(|(_, row)| self.words(w, *row, at, valid)).collect();
                         // What belongs to codes behind the last is not there, and neither is what they meet.
                         let known = w.select(valid, at, zero);
-                        let rows = long.iter().zip(words);
-                        rows.map(|((number, _), words)| decoder.piece(w, *number, known).decode(w, &words)).collect()
+                        let decode = |((number, _), words): (&(Val, Val), Vec<Val>)| {
+                            let mut piece = decoder.piece(w, *number, known);
+                            (piece.decode(w, &words), piece.factor(w))
+                        };
+                        long.iter().zip(words).map(decode).collect()
                     }
                 };
                 for (f, row) in short.iter().enumerate() {
                     let x = self.run(w, 0, *row, at, place, valid);
-                    for (r, long) in long.iter().enumerate() {
+                    for (r, (long, factor)) in long.iter().enumerate() {
                         let sum = &mut sums[f * per_warp as usize + r];
-                        *sum = x.iter().zip(long).fold(*sum, |sum, (x, y)| w.fma(*x, *y, sum));
+                        let start = if factor.is_some() { init } else { *sum };
+                        let part = x.iter().zip(long).fold(start, |sum, (x, y)| w.fma(*x, *y, sum));
+                        *sum = factor.map_or(part, |factor| w.fma(part, factor, *sum));
                     }
                 }
             }

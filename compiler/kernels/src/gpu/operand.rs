@@ -30,6 +30,8 @@ pub trait Decoder {
 pub trait Piece {
     /// Its elements as `f32`, from what is in memory.
     fn decode(&mut self, w: &mut Writer, words: &[Val]) -> Vec<Val>;
+    /// What all of them are still to be multiplied with, an `f32`.
+    fn factor(&mut self, w: &mut Writer) -> Option<Val>;
 }
 
 /// Where elements are.

@@ -64,7 +64,7 @@ pub(super) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + '
 
 /// The same where the columns are decoded: few rows of floats along `k`, and codes that are read by pieces.
 fn decoded<'a>(cx: &mut Cx<'a>, contraction: Contraction, rows: u32, gpu: Gpu) -> Option<Box<dyn Recipe + 'a>> {
-    let codes = Codes::of(cx, &contraction, ELEMENTS / rows, gpu)?;
+    let codes = Codes::of(cx, &contraction, ELEMENTS / rows, true, gpu)?;
     let short = facts(cx, &contraction, Side::A);
     let is_float = short.elem.is_float() && short.elem != Scalar::F64;
     if !is_float || contraction.m.as_const() != Some(rows.into()) {

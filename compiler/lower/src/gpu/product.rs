@@ -54,7 +54,7 @@ pub(super) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + '
     }
     let a = facts(cx, &contraction, Side::A);
     let codes = match contraction.decoded {
-        Some(_) => Some(Codes::of(cx, &contraction, CODES, gpu)?),
+        Some(_) => Some(Codes::of(cx, &contraction, CODES, false, gpu)?),
         None => None,
     };
     let b = match &codes {
