@@ -13,6 +13,7 @@ DEBIAN_PACKAGES = [
     "clang-22", "libclang-22-dev", "lld-22",
     "g++", "libzstd-dev", "zlib1g-dev", "libffi-dev", "libxml2-dev", "libncurses-dev",
 ]
+SECURITY = "deb http://deb.debian.org/debian-security bookworm-security main"
 RUST = (1, 95)
 REQUIREMENTS = {
     VENV: ROOT / "tools" / "models" / "requirements.txt",
@@ -37,6 +38,19 @@ def wanted_packages():
     return DEBIAN_PACKAGES
 
 
+def without_candidate(packages):
+    """Those of these packages that no archive of this machine has."""
+    found = subprocess.run(["apt-cache", "policy", *packages], capture_output=True, text=True, check=False).stdout
+    candidates = set()
+    name = None
+    for line in found.splitlines():
+        if not line.startswith(" "):
+            name = line.rstrip(":")
+        elif line.strip().startswith("Candidate:") and "(none)" not in line:
+            candidates.add(name)
+    return [p for p in packages if p not in candidates]
+
+
 def setup_debian():
     """Installs missing packages as root; otherwise says what root must run."""
     if not have("dpkg-query"):
@@ -52,6 +66,13 @@ def setup_debian():
     say(f"installing {len(missing)} Debian packages")
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     run(["apt-get", "update", "-q"], env=env, stdout=sys.stderr)
+    unknown = without_candidate(missing)
+    if unknown:
+        raise Failed(
+            f"no archive of this machine has {', '.join(unknown)}.\n"
+            f"On Debian 12 LLVM 22 comes with the security updates; if these are not among the sources, add them, then repeat:\n"
+            f"  echo '{SECURITY}' > /etc/apt/sources.list.d/bookworm-security.list"
+        )
     run(install, env=env, stdout=sys.stderr)
 
 
