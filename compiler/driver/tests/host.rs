@@ -352,6 +352,21 @@ fn turned_operands_of_every_length_beside_straight_ones() {
     });
 }
 
+/// Squares of several members and types at once: one is computed below its transposition, one has no whole bytes.
+#[test]
+fn several_turned_operands_and_what_is_below_them() {
+    check(&[&[3, 37, 35], &[35]], |b, v| {
+        let row = b.broadcast(v[1], b.shape(v[0]).to_vec())?;
+        let product = b.emit(ops::Binary { kind: BinaryKind::Mul }, &[v[0], row])?;
+        let less = b.emit(ops::Compare { kind: ops::CompareKind::Lt }, &[v[0], row])?;
+        let whole = b.emit(ops::Cast { to: DType::I64, saturate: true }, &[v[0]])?;
+        let turned = [product, less, whole].map(|value| b.transpose(value, vec![0, 2, 1]));
+        let [product, less, whole] = turned;
+        let whole = b.emit(ops::Cast { to: DType::F32, saturate: true }, &[whole?])?;
+        b.emit(ops::Select {}, &[less?, product?, whole])
+    });
+}
+
 #[test]
 fn turned_operands_write_their_part_of_a_concatenation() {
     check(&[&[20, 18], &[18, 7]], |b, v| {

@@ -39,6 +39,7 @@ mod rows;
 mod scatter;
 mod stencil;
 mod tile;
+mod turned;
 mod types;
 mod value;
 

@@ -3,6 +3,7 @@
 use crate::context::{Cx, Scope};
 use crate::index::Idx;
 use crate::kernel::{Recipe, Target};
+use crate::turned::{PLACES, Piece, Turned};
 use graph::Node;
 use kernels::text::{Val, Writer};
 use ops::Op;
@@ -12,9 +13,6 @@ use tensor::Dim;
 /// Elements of the innermost axis that one host task takes.
 const BLOCK: i64 = 8192;
 
-/// Places along a turned axis that one host task takes: as many floats as a line of cache holds.
-const TURNED: i64 = 16;
-
 /// Loops over the axes (or groups of axes) of the result.
 pub(crate) struct Map {
     pub(crate) groups: Option<Groups>,
@@ -22,8 +20,8 @@ pub(crate) struct Map {
     target: Target,
     /// Elements computed at a time.
     lanes: u32,
-    /// Host: an outer axis along which neighbors of the result are neighbors in an operand's memory.
-    turned: Option<usize>,
+    /// Host: operands whose neighbors in memory lie along an outer axis.
+    turned: Option<Turned>,
 }
 
 impl Map {
@@ -42,7 +40,8 @@ impl Map {
             _ if few => 1,
             _ => cx.wide(),
         };
-        let turned = turned(cx).filter(|_| matches!(target, Target::Host { .. }) && lanes > 1);
+        let on_host = matches!(target, Target::Host { .. });
+        let turned = if on_host && lanes > 1 { Turned::of(cx, lanes) } else { None };
         Map { groups, extents, target, lanes, turned }
     }
 
@@ -61,41 +60,11 @@ impl Map {
     /// The extents of the outer axes in units of tasks.
     fn places(&self) -> Vec<Dim> {
         let mut places = self.outer().to_vec();
-        if let Some(axis) = self.turned {
-            places[axis] = places[axis].clone().ceil_div(TURNED.into());
+        if let Some(Turned { axis, .. }) = self.turned {
+            places[axis] = places[axis].clone().ceil_div(PLACES.into());
         }
         places
     }
-
-    /// A task with a turned axis: what is loaded for one vector lies in the lines of cache that its neighbors along that axis
-    /// need, so these are computed before the next vector of the innermost axis.
-    fn turned_task(&self, cx: &Cx, w: &mut Writer, axis: usize, places: &[Idx], ends: [Val; 2]) {
-        let (tile, size) = (places[axis].val(w, 1), w.i64(TURNED));
-        let extent = cx.dim(w, &self.outer()[axis]);
-        let first = w.muli(tile, size);
-        let end = w.addi(first, size);
-        let end = w.minsi(end, extent);
-        each_vector(w, [self.lanes; 2], &self.inner(), ends, &mut |w, s, at| {
-            let (lanes, mask, one) = (s.lanes, s.mask, w.i64(1));
-            w.for_loop(first, end, one, &[], |w, iv, _| {
-                let mut outer = places.to_vec();
-                outer[axis] = Idx::Uniform(iv);
-                elements(cx, w, &mut Scope::new(lanes, mask), &outer, at);
-                vec![]
-            });
-        });
-    }
-}
-
-/// The outer axis of the result along which a transposed operand has its neighbors in memory, if there is one.
-fn turned(cx: &Cx) -> Option<usize> {
-    let shape = &cx.ty(cx.region.result).shape;
-    cx.region.members.iter().find_map(|idx| {
-        let node = &cx.graph.nodes[*idx];
-        let Op::Transpose(op) = &node.op else { return None };
-        let axis = op.perm.iter().position(|from| from + 1 == op.perm.len())?;
-        (axis + 1 < shape.len() && cx.ty(node.outputs[0]).shape == *shape && cx.anchor().is_none()).then_some(axis)
-    })
 }
 
 /// Elements `lo..hi` of the innermost axis of the result, whose extent is `inner`, by vectors.
@@ -168,11 +137,15 @@ impl Recipe for Map {
         }
     }
 
+    fn scratch(&self) -> Dim {
+        self.turned.as_ref().map_or(Dim::from(0), Turned::scratch)
+    }
+
     fn template(&self) -> String {
         format!("elements, {} lanes", self.lanes)
     }
 
-    fn task(&self, cx: &Cx, w: &mut Writer, task: Val, _scratch: Option<Val>) {
+    fn task(&self, cx: &Cx, w: &mut Writer, task: Val, scratch: Option<Val>) {
         let per_row = match self.target {
             Target::Host { .. } => self.inner(),
             Target::Gpu(_) => self.inner().ceil_div(i64::from(self.lanes).into()),
@@ -201,10 +174,14 @@ impl Recipe for Map {
         let lo = w.muli(block, size);
         let end = w.addi(lo, size);
         let hi = if self.blocks() == Dim::from(1) { inner } else { w.minsi(end, inner) };
-        match self.turned {
-            Some(axis) => self.turned_task(cx, w, axis, &places, [lo, hi]),
-            None => row(cx, w, self.lanes, &self.inner(), &places, [lo, hi]),
-        }
+        let inner = self.inner();
+        let Some(turned) = &self.turned else { return row(cx, w, self.lanes, &inner, &places, [lo, hi]) };
+        let (tile, size) = (places[turned.axis].val(w, 1), w.i64(PLACES));
+        let extent = cx.dim(w, &self.outer()[turned.axis]);
+        let first = w.muli(tile, size);
+        let end = w.addi(first, size);
+        let end = w.minsi(end, extent);
+        turned.task(cx, w, &Piece { outer: &places, places: [first, end], inner: &inner, ends: [lo, hi], scratch });
     }
 }
 

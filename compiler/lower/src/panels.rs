@@ -4,6 +4,7 @@ use crate::context::{Cx, Scope};
 use crate::contraction::{Columns, Contraction, Windows};
 use crate::index::Idx;
 use crate::tile::Tile;
+use crate::turned::transposed;
 use kernels::text::{Access, IntCmp, Scalar, Ty, Val, Writer};
 use tensor::{DType, Dim};
 
@@ -203,20 +204,4 @@ impl Contraction {
         let place = w.gep(to, offset, Ty::F32);
         w.masked_store(value, place, exists, 4);
     }
-}
-
-/// The columns of a square of vectors. Each step exchanges one bit of the row's number with one of the lane's.
-pub(crate) fn transposed(w: &mut Writer, mut rows: Vec<Val>) -> Vec<Val> {
-    let lanes = rows.len();
-    let mut bit = lanes / 2;
-    while bit > 0 {
-        for row in (0..lanes).filter(|row| row & bit == 0) {
-            let (a, b) = (rows[row], rows[row + bit]);
-            let low: Vec<u32> = (0..lanes).map(|j| (if j & bit == 0 { j } else { lanes + j - bit }) as u32).collect();
-            let high: Vec<u32> = (0..lanes).map(|j| (if j & bit == 0 { j + bit } else { lanes + j }) as u32).collect();
-            (rows[row], rows[row + bit]) = (w.shuffle(a, b, &low), w.shuffle(a, b, &high));
-        }
-        bit /= 2;
-    }
-    rows
 }
