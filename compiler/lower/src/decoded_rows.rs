@@ -5,7 +5,7 @@ use crate::context::{Cx, Scope};
 use crate::contraction::{Contraction, Matrix};
 use crate::decoded::{Decoded, Run, TABLE};
 use crate::index::Idx;
-use crate::panels::transposed;
+use crate::turned::transposed;
 use crate::types::lanes_of;
 use kernels::text::{FastMath, IntCmp, Reduce, Scalar, Ty, Val, Writer};
 use tensor::{DType, Dim};
