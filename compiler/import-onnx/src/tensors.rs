@@ -145,7 +145,12 @@ fn unpack(dtype: DType, n: usize, packed: impl Iterator<Item = u8>) -> Bytes {
         let code = byte >> (at as u32 * bits) & mask;
         if dtype.is_signed_int() && code >> (bits - 1) == 1 { code | !mask } else { code }
     };
-    packed.flat_map(|byte| (0..per_byte(dtype)).map(move |at| value(byte, at))).take(n).collect()
+    let mut values = Vec::with_capacity(n.next_multiple_of(per_byte(dtype)));
+    for byte in packed {
+        values.extend((0..per_byte(dtype)).map(|at| value(byte, at)));
+    }
+    values.truncate(n);
+    values.into()
 }
 
 /// Elements from the typed fields.

@@ -5,6 +5,9 @@
 
 use super::kit::*;
 
+/// Lines that are packed side by side: what is read for all of them is whole lines of cache.
+const LINES: usize = 64;
+
 /// How many integers of these bits share a byte.
 pub(super) fn per_byte(bits: u32) -> usize {
     match bits {
@@ -55,12 +58,18 @@ pub(super) fn packed(x: &Tensor, axis: usize) -> Result<Tensor, ImportError> {
     let (per, mask) = (per_byte(bits), if bits >= 8 { u8::MAX } else { (1 << bits) - 1 });
     let (length, inner) = (x.shape()[axis], x.shape()[axis + 1..].iter().product::<usize>());
     let outer: usize = x.shape()[..axis].iter().product();
-    let bytes = x.bytes();
-    let mut out = vec![0u8; outer * inner * length / per];
-    for (line, out) in out.chunks_exact_mut((length / per).max(1)).enumerate() {
-        let first = line / inner.max(1) * length * inner + line % inner.max(1);
-        for (k, code) in bytes[first..].iter().step_by(inner.max(1)).take(length).enumerate() {
-            out[k / per] |= (code & mask) << ((k % per) as u32 * bits);
+    let (bytes, line) = (x.bytes(), length / per);
+    let mut out = vec![0u8; outer * inner * line];
+    for number in 0..outer {
+        for first in (0..inner).step_by(LINES) {
+            let lines = LINES.min(inner - first);
+            let to = &mut out[(number * inner + first) * line..][..lines * line];
+            for k in 0..length {
+                let from = &bytes[(number * length + k) * inner + first..][..lines];
+                let distance = (k % per) as u32 * bits;
+                let slots = to[k / per..].iter_mut().step_by(line.max(1));
+                slots.zip(from).for_each(|(slot, code)| *slot |= (code & mask) << distance);
+            }
         }
     }
     let mut shape = x.shape().to_vec();
@@ -78,14 +87,14 @@ mod tests {
     fn an_axis_is_packed_and_taken_apart_again() {
         for (dtype, axis) in [(DType::U4, 0), (DType::I4, 1), (DType::U2, 0), (DType::I2, 1), (DType::I8, 1)] {
             let (low, high) = dtype.int_range().unwrap();
-            let x = Tensor::build(dtype, vec![8, 4, 3], |at| Scalar::Int(low + at as i128 * 5 % (high - low + 1)));
+            let x = Tensor::build(dtype, vec![8, 4, 70], |at| Scalar::Int(low + at as i128 * 5 % (high - low + 1)));
             let packed = packed(&x, axis).unwrap();
             let mut b = Builder::new("g");
             let bytes = b.constant(packed).unwrap();
             let y = unpacked(&mut b, bytes, dtype).unwrap();
             let shape = match axis {
-                0 => vec![4.into(), 3.into(), 8.into()],
-                _ => vec![8.into(), 3.into(), 4.into()],
+                0 => vec![4.into(), 70.into(), 8.into()],
+                _ => vec![8.into(), 70.into(), 4.into()],
             };
             let y = b.reshape(y, shape).unwrap();
             let y = b.transpose(y, if axis == 0 { vec![2, 0, 1] } else { vec![0, 2, 1] }).unwrap();
