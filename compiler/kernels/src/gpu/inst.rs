@@ -170,6 +170,12 @@ impl Writer {
         if elem.is_float() { self.float_to_float(value, to) } else { self.int_to_int(value, to, true) }
     }
 
+    /// `word & mask ^ flip` in one instruction. LLVM would take bits out of a shifted word by one of its own, which leaves two.
+    pub fn masked_xor(&mut self, word: Val, mask: u32, flip: u32) -> Val {
+        let text = format!("lop3.b32 $0, $1, {mask}, {flip}, 0x6a;");
+        self.op(Ty::I32, format_args!("llvm.inline_asm asm_dialect = att \"{text}\", \"=r,r\" {word} : (i32) -> i32"))
+    }
+
     /// Words as one vector.
     pub(crate) fn vector_of(&mut self, items: &[Val]) -> Val {
         let ty = Ty::vector(items[0].ty.elem(), items.len() as u32);

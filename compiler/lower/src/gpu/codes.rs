@@ -98,12 +98,8 @@ impl Codes {
         let mask = (1u32 << bits) - 1;
         let distance = w.num(first % 32);
         let low = w.shrui(words[(first / 32) as usize], distance);
-        let mask_val = w.num(mask);
-        let code = w.andi(low, mask_val);
-        let flip = w.num(self.offset());
-        let code = if self.offset() > 0 { w.xori(code, flip) } else { code };
-        let base = w.num(TWO_TO_23);
-        let raw = w.ori(code, base);
+        // The bits of 2^23 and of a code are apart.
+        let raw = w.masked_xor(low, mask, TWO_TO_23 | self.offset());
         let number = w.bitcast(raw, Scalar::F32);
         w.subf(number, excess)
     }
