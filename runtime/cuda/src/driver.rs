@@ -1,9 +1,10 @@
 //! The few calls of the CUDA driver that the device needs.
 
-use runtime::{DeviceError, TensorMap};
+use runtime::TensorMap;
 use std::ffi::CStr;
+use std::sync::Arc;
 
-/// A handle that the driver gave out.
+/// A handle that the driver gave out, or a caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Handle(pub(crate) usize);
 
@@ -14,35 +15,6 @@ pub(crate) struct Failure {
     pub(crate) code: String,
     /// What the driver says about it.
     pub(crate) text: String,
-}
-
-/// After these nothing works in this process any more.
-const STICKY: [&str; 9] = [
-    "CUDA_ERROR_ILLEGAL_ADDRESS",
-    "CUDA_ERROR_LAUNCH_FAILED",
-    "CUDA_ERROR_LAUNCH_TIMEOUT",
-    "CUDA_ERROR_HARDWARE_STACK_ERROR",
-    "CUDA_ERROR_ILLEGAL_INSTRUCTION",
-    "CUDA_ERROR_MISALIGNED_ADDRESS",
-    "CUDA_ERROR_INVALID_ADDRESS_SPACE",
-    "CUDA_ERROR_INVALID_PC",
-    "CUDA_ERROR_ASSERT",
-];
-
-impl Failure {
-    /// The error for a user.
-    pub(crate) fn explain(&self, device: &str, doing: &str) -> DeviceError {
-        let Failure { code, text } = self;
-        let mut why = format!("{doing}: {text} ({code})");
-        if STICKY.contains(&code.as_str()) {
-            why.push_str(
-                "; it happened there or in a kernel before, and the device is lost to this process: restart it",
-            );
-        } else if code == "CUDA_ERROR_UNSUPPORTED_PTX_VERSION" {
-            why.push_str("; the driver is older than the PTX: update the driver, or compile for an older target");
-        }
-        DeviceError::Failed { device: device.into(), why }
-    }
 }
 
 /// The driver, bound to one device.
@@ -56,46 +28,100 @@ pub(crate) trait Driver: Send + Sync {
     fn load_module(&self, ptx: &CStr) -> Result<Handle, Failure>;
     /// Frees a module.
     unsafe fn unload_module(&self, module: Handle);
-    /// Finds a kernel, and allows it so much dynamic shared memory.
-    unsafe fn function(&self, module: Handle, entry: &CStr, shared: u32) -> Result<Handle, Failure>;
+    /// Finds a kernel.
+    unsafe fn function(&self, module: Handle, entry: &CStr) -> Result<Handle, Failure>;
+    /// What a kernel takes of the chip.
+    unsafe fn resources(&self, function: Handle) -> Result<Resources, Failure>;
+    /// Allows a kernel so much dynamic shared memory.
+    unsafe fn allow_shared(&self, function: Handle, bytes: u32) -> Result<(), Failure>;
+
+    /// Bytes of memory that are free, and all that the device has.
+    fn memory(&self) -> Result<(usize, usize), Failure>;
     /// Allocates device memory.
     fn alloc(&self, bytes: usize) -> Result<u64, Failure>;
     /// Frees device memory, when everything that was given to the device is done.
     unsafe fn free(&self, address: u64);
+    /// Allocates memory of the host that the device reaches by itself: page-locked.
+    fn alloc_host(&self, bytes: usize) -> Result<HostBlock, Failure>;
+    /// Frees it. Nothing that uses it is on the way any more.
+    unsafe fn free_host(&self, block: HostBlock);
+
     /// Makes a stream.
     fn create_stream(&self) -> Result<Handle, Failure>;
     /// Frees a stream.
     unsafe fn destroy_stream(&self, stream: Handle);
+    /// Waits for a stream.
+    unsafe fn synchronize(&self, stream: Handle) -> Result<(), Failure>;
+    /// Whether a stream's work goes into a graph of somebody.
+    unsafe fn is_capturing(&self, stream: Handle) -> Result<bool, Failure>;
+
     /// Copies from the host; the source may change afterwards.
     unsafe fn upload(&self, stream: Handle, from: &[u8], to: u64) -> Result<(), Failure>;
     /// Copies to the host, and waits.
     unsafe fn download(&self, stream: Handle, from: u64, to: &mut [u8]) -> Result<(), Failure>;
-    /// Copies within the device.
-    unsafe fn copy(&self, stream: Handle, from: u64, to: u64, bytes: usize) -> Result<(), Failure>;
-    /// Writes one 32-bit word.
-    unsafe fn set_word(&self, stream: Handle, to: u64, word: u32) -> Result<(), Failure>;
-    /// Writes one byte.
-    unsafe fn set_byte(&self, stream: Handle, to: u64, byte: u8) -> Result<(), Failure>;
+    /// Copies from page-locked memory, which must not change until that is done.
+    unsafe fn upload_from(&self, stream: Handle, from: HostBlock, to: u64) -> Result<(), Failure>;
+    /// Copies to page-locked memory, where the bytes are when that is done.
+    unsafe fn download_to(&self, stream: Handle, from: u64, to: HostBlock) -> Result<(), Failure>;
+    /// Does a piece of work.
+    unsafe fn perform(&self, stream: Handle, work: &mut Node) -> Result<(), Failure>;
     /// The bytes of a tensor map that is not empty.
     fn encode_map(&self, map: &TensorMap) -> Result<MapBytes, Failure>;
-    /// Launches a kernel with tensor maps, then 64-bit parameters.
-    unsafe fn launch(&self, stream: Handle, function: Handle, shape: Shape, params: Params<'_>) -> Result<(), Failure>;
-    /// Waits for a stream.
-    unsafe fn synchronize(&self, stream: Handle) -> Result<(), Failure>;
-    /// Starts to record a stream's work.
-    unsafe fn begin_capture(&self, stream: Handle) -> Result<(), Failure>;
-    /// Ends the record and makes it executable.
-    unsafe fn end_capture(&self, stream: Handle) -> Result<Handle, Failure>;
-    /// Runs a record.
-    unsafe fn launch_graph(&self, stream: Handle, graph: Handle) -> Result<(), Failure>;
-    /// Frees a record.
-    unsafe fn destroy_graph(&self, graph: Handle);
-    /// Makes an event that keeps time, and puts it behind what the stream has been given.
-    unsafe fn record_event(&self, stream: Handle) -> Result<Handle, Failure>;
-    /// Milliseconds between two events that have passed.
+
+    /// Makes an event, which may keep time.
+    fn create_event(&self, timed: bool) -> Result<Handle, Failure>;
+    /// Puts an event behind what the stream has been given.
+    unsafe fn record_event(&self, event: Handle, stream: Handle) -> Result<(), Failure>;
+    /// What the stream gets from now on comes after the event.
+    unsafe fn wait_event(&self, stream: Handle, event: Handle) -> Result<(), Failure>;
+    /// Whether the event has passed.
+    unsafe fn query_event(&self, event: Handle) -> Result<bool, Failure>;
+    /// Waits for an event.
+    unsafe fn synchronize_event(&self, event: Handle) -> Result<(), Failure>;
+    /// Milliseconds between two timed events that have passed.
     unsafe fn elapsed(&self, from: Handle, to: Handle) -> Result<f32, Failure>;
     /// Frees an event.
     unsafe fn destroy_event(&self, event: Handle);
+
+    /// Whether graphs can be made and changed.
+    fn has_graphs(&self) -> bool;
+    /// Makes a graph without nodes.
+    fn create_graph(&self) -> Result<Handle, Failure>;
+    /// Adds a node behind another.
+    unsafe fn add_node(&self, graph: Handle, after: Option<Handle>, work: &mut Node) -> Result<Handle, Failure>;
+    /// Makes a graph executable.
+    unsafe fn instantiate(&self, graph: Handle) -> Result<Handle, Failure>;
+    /// Changes a node of an executable graph, for launches from now on. The graph still has the node, of the same
+    /// [kind](Node::is_like).
+    unsafe fn change_node(&self, executable: Handle, node: Handle, work: &mut Node) -> Result<(), Failure>;
+    /// Runs an executable graph.
+    unsafe fn launch_graph(&self, stream: Handle, executable: Handle) -> Result<(), Failure>;
+    /// Frees a graph and what was made of it; what runs of it ends.
+    unsafe fn destroy_graph(&self, graph: Handle, executable: Option<Handle>);
+
+    /// Destroys everything on the device's primary context, and opens the device again.
+    unsafe fn reopen(&self) -> Result<Arc<dyn Driver>, Failure>;
+}
+
+/// Page-locked memory of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HostBlock {
+    pub(crate) pointer: *mut u8,
+    pub(crate) bytes: usize,
+}
+
+// SAFETY: a pointer and its length; who follows it must be the only one who does.
+unsafe impl Send for HostBlock {}
+
+/// What a kernel takes of the chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resources {
+    /// Registers of a thread.
+    pub(crate) registers: u32,
+    /// Threads that a block can have at most, with so many registers.
+    pub(crate) threads: u32,
+    /// Bytes of static shared memory.
+    pub(crate) shared: u32,
 }
 
 /// A tensor map as a kernel gets it: the driver's own format.
@@ -103,10 +129,30 @@ pub(crate) trait Driver: Send + Sync {
 #[repr(C, align(64))]
 pub(crate) struct MapBytes(pub(crate) [u8; 128]);
 
-/// The parameters of a launch, in this order.
-pub(crate) struct Params<'a> {
-    pub(crate) maps: &'a mut [MapBytes],
-    pub(crate) numbers: &'a mut [u64],
+/// A piece of work on the device's memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Node {
+    /// A kernel with tensor maps, then 64-bit parameters.
+    Launch { function: Handle, shape: Shape, maps: Vec<MapBytes>, numbers: Vec<u64> },
+    /// A copy on the device.
+    Copy { from: u64, to: u64, bytes: usize },
+    /// A byte.
+    Byte { to: u64, value: u8 },
+    /// A word of 32 bits.
+    Word { to: u64, value: u32 },
+}
+
+impl Node {
+    /// Whether a node of a graph can be changed to be the other one.
+    pub(crate) fn is_like(&self, other: &Node) -> bool {
+        match (self, other) {
+            (Node::Launch { function: a, .. }, Node::Launch { function: b, .. }) => a == b,
+            (Node::Copy { .. }, Node::Copy { .. })
+            | (Node::Byte { .. }, Node::Byte { .. })
+            | (Node::Word { .. }, Node::Word { .. }) => true,
+            _ => false,
+        }
+    }
 }
 
 /// The extents of a launch.

@@ -1,17 +1,27 @@
 //! The driver itself, through cudarc.
 
 use crate::Info;
-use crate::driver::{Driver, Failure, Handle, MapBytes, Params, Shape};
-use cudarc::driver::sys::{self, CUdevice_attribute, CUfunction_attribute, CUjit_option, CUstreamCaptureMode};
+use crate::driver::{Driver, Failure, Handle, HostBlock, MapBytes, Node, Resources};
+use cudarc::driver::sys::{self, CUdevice_attribute, CUfunction_attribute, CUjit_option, CUstreamCaptureStatus};
 use cudarc::driver::{DriverError, result};
 use runtime::{DeviceError, TensorMap};
 use std::ffi::{CStr, CString, c_void};
+use std::sync::Arc;
+
+mod nodes;
 
 /// The driver with the primary context of one device.
 pub(crate) struct RealDriver {
     device: sys::CUdevice,
     context: sys::CUcontext,
+    ordinal: usize,
+    /// The newest version that the driver knows, as CUDA numbers them.
+    version: i32,
 }
+
+/// The first driver whose library has all functions for graphs that are used here; what looks up a function that is not there
+/// would end the process.
+const GRAPHS: i32 = 12000;
 
 // SAFETY: a context may be made current in any thread, and the driver's calls are thread-safe.
 unsafe impl Send for RealDriver {}
@@ -71,7 +81,7 @@ impl RealDriver {
         let device = result::device::get(ordinal as i32)?;
         let mut driver: i32 = 0;
         // SAFETY: the driver was started, and the device is one of its own.
-        let (context, major, minor, memory) = unsafe {
+        let (context, major, minor, memory, shared) = unsafe {
             sys::cuDriverGetVersion(&mut driver).result()?;
             let attribute = |which| result::device::get_attribute(device, which);
             (
@@ -79,6 +89,7 @@ impl RealDriver {
                 attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
                 attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
                 result::device::total_mem(device)?,
+                attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?,
             )
         };
         let info = Info {
@@ -87,8 +98,9 @@ impl RealDriver {
             capability: (major * 10 + minor).unsigned_abs(),
             memory,
             driver: driver.unsigned_abs(),
+            shared_memory: shared.unsigned_abs(),
         };
-        Ok((RealDriver { device, context }, info))
+        Ok((RealDriver { device, context, ordinal, version: driver }, info))
     }
 
     /// Makes the context current in this thread.
@@ -107,6 +119,10 @@ impl Drop for RealDriver {
 
 fn stream(handle: Handle) -> sys::CUstream {
     handle.0 as sys::CUstream
+}
+
+fn event(handle: Handle) -> sys::CUevent {
+    handle.0 as sys::CUevent
 }
 
 impl Driver for RealDriver {
@@ -138,17 +154,42 @@ impl Driver for RealDriver {
         let _ = self.bind().and_then(|()| unsafe { result::module::unload(module.0 as sys::CUmodule) });
     }
 
-    unsafe fn function(&self, module: Handle, entry: &CStr, shared: u32) -> Result<Handle, Failure> {
+    unsafe fn function(&self, module: Handle, entry: &CStr) -> Result<Handle, Failure> {
         self.bind()?;
         // SAFETY: promised by the caller.
-        unsafe {
-            let function = result::module::get_function(module.0 as sys::CUmodule, CString::from(entry))?;
-            if shared > 48 * 1024 {
-                let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-                result::function::set_function_attribute(function, attribute, shared.cast_signed())?;
-            }
-            Ok(Handle(function as usize))
-        }
+        let function = unsafe { result::module::get_function(module.0 as sys::CUmodule, CString::from(entry)) }?;
+        Ok(Handle(function as usize))
+    }
+
+    unsafe fn resources(&self, function: Handle) -> Result<Resources, Failure> {
+        self.bind()?;
+        let attribute = |which| {
+            let mut value = 0;
+            // SAFETY: promised by the caller; the pointer is to a number of our own.
+            unsafe { sys::cuFuncGetAttribute(&mut value, which, function.0 as sys::CUfunction) }.result()?;
+            Ok::<u32, Failure>(value.unsigned_abs())
+        };
+        Ok(Resources {
+            registers: attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_NUM_REGS)?,
+            threads: attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK)?,
+            shared: attribute(CUfunction_attribute::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES)?,
+        })
+    }
+
+    unsafe fn allow_shared(&self, function: Handle, bytes: u32) -> Result<(), Failure> {
+        self.bind()?;
+        let attribute = CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        let function = function.0 as sys::CUfunction;
+        // SAFETY: promised by the caller.
+        Ok(unsafe { result::function::set_function_attribute(function, attribute, bytes.cast_signed()) }?)
+    }
+
+    fn memory(&self) -> Result<(usize, usize), Failure> {
+        self.bind()?;
+        let (mut free, mut total) = (0, 0);
+        // SAFETY: the pointers are to numbers of our own.
+        unsafe { sys::cuMemGetInfo_v2(&mut free, &mut total) }.result()?;
+        Ok((free, total))
     }
 
     fn alloc(&self, bytes: usize) -> Result<u64, Failure> {
@@ -162,6 +203,19 @@ impl Driver for RealDriver {
         let _ = self.bind().and_then(|()| unsafe { result::free_sync(address) });
     }
 
+    fn alloc_host(&self, bytes: usize) -> Result<HostBlock, Failure> {
+        self.bind()?;
+        let mut pointer = std::ptr::null_mut();
+        // SAFETY: the pointer is to one of our own.
+        unsafe { sys::cuMemAllocHost_v2(&mut pointer, bytes) }.result()?;
+        Ok(HostBlock { pointer: pointer.cast(), bytes })
+    }
+
+    unsafe fn free_host(&self, block: HostBlock) {
+        // SAFETY: promised by the caller.
+        let _ = self.bind().and_then(|()| unsafe { sys::cuMemFreeHost(block.pointer.cast()) }.result());
+    }
+
     fn create_stream(&self) -> Result<Handle, Failure> {
         self.bind()?;
         Ok(Handle(result::stream::create(result::stream::StreamKind::NonBlocking)? as usize))
@@ -170,6 +224,20 @@ impl Driver for RealDriver {
     unsafe fn destroy_stream(&self, handle: Handle) {
         // SAFETY: promised by the caller.
         let _ = self.bind().and_then(|()| unsafe { result::stream::destroy(stream(handle)) });
+    }
+
+    unsafe fn synchronize(&self, handle: Handle) -> Result<(), Failure> {
+        self.bind()?;
+        // SAFETY: promised by the caller.
+        Ok(unsafe { result::stream::synchronize(stream(handle)) }?)
+    }
+
+    unsafe fn is_capturing(&self, handle: Handle) -> Result<bool, Failure> {
+        self.bind()?;
+        let mut status = CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE;
+        // SAFETY: promised by the caller; the pointer is to a value of our own.
+        unsafe { sys::cuStreamIsCapturing(stream(handle), &mut status) }.result()?;
+        Ok(status != CUstreamCaptureStatus::CU_STREAM_CAPTURE_STATUS_NONE)
     }
 
     unsafe fn upload(&self, handle: Handle, from: &[u8], to: u64) -> Result<(), Failure> {
@@ -187,22 +255,24 @@ impl Driver for RealDriver {
         }
     }
 
-    unsafe fn copy(&self, handle: Handle, from: u64, to: u64, bytes: usize) -> Result<(), Failure> {
+    unsafe fn upload_from(&self, handle: Handle, from: HostBlock, to: u64) -> Result<(), Failure> {
         self.bind()?;
         // SAFETY: promised by the caller.
-        Ok(unsafe { result::memcpy_dtod_async(to, from, bytes, stream(handle)) }?)
+        let code = unsafe { sys::cuMemcpyHtoDAsync_v2(to, from.pointer.cast(), from.bytes, stream(handle)) };
+        Ok(code.result()?)
     }
 
-    unsafe fn set_word(&self, handle: Handle, to: u64, word: u32) -> Result<(), Failure> {
+    unsafe fn download_to(&self, handle: Handle, from: u64, to: HostBlock) -> Result<(), Failure> {
         self.bind()?;
         // SAFETY: promised by the caller.
-        Ok(unsafe { sys::cuMemsetD32Async(to, word, 1, stream(handle)) }.result()?)
+        let code = unsafe { sys::cuMemcpyDtoHAsync_v2(to.pointer.cast(), from, to.bytes, stream(handle)) };
+        Ok(code.result()?)
     }
 
-    unsafe fn set_byte(&self, handle: Handle, to: u64, byte: u8) -> Result<(), Failure> {
+    unsafe fn perform(&self, handle: Handle, work: &mut Node) -> Result<(), Failure> {
         self.bind()?;
         // SAFETY: promised by the caller.
-        Ok(unsafe { result::memset_d8_async(to, byte, 1, stream(handle)) }?)
+        Ok(unsafe { nodes::perform(stream(handle), work) }?)
     }
 
     fn encode_map(&self, map: &TensorMap) -> Result<MapBytes, Failure> {
@@ -210,77 +280,108 @@ impl Driver for RealDriver {
         crate::maps::encode(map)
     }
 
-    unsafe fn launch(&self, handle: Handle, function: Handle, shape: Shape, params: Params<'_>) -> Result<(), Failure> {
+    fn create_event(&self, timed: bool) -> Result<Handle, Failure> {
         self.bind()?;
-        let maps = params.maps.iter_mut().map(|map| std::ptr::from_mut(map).cast());
-        let numbers = params.numbers.iter_mut().map(|number| std::ptr::from_mut(number).cast());
-        let mut pointers: Vec<*mut c_void> = maps.chain(numbers).collect();
-        let (function, extents) = (function.0 as sys::CUfunction, ((shape.grid, 1, 1), (shape.block, 1, 1)));
-        // SAFETY: promised by the caller; the driver copies the parameters before the call returns.
-        unsafe {
-            result::launch_kernel(function, extents.0, extents.1, shape.shared, stream(handle), &mut pointers)?;
-        }
-        Ok(())
+        let flags = match timed {
+            true => sys::CUevent_flags::CU_EVENT_DEFAULT,
+            false => sys::CUevent_flags::CU_EVENT_DISABLE_TIMING,
+        };
+        Ok(Handle(result::event::create(flags)? as usize))
     }
 
-    unsafe fn synchronize(&self, handle: Handle) -> Result<(), Failure> {
+    unsafe fn record_event(&self, handle: Handle, on: Handle) -> Result<(), Failure> {
         self.bind()?;
         // SAFETY: promised by the caller.
-        Ok(unsafe { result::stream::synchronize(stream(handle)) }?)
+        Ok(unsafe { result::event::record(event(handle), stream(on)) }?)
     }
 
-    unsafe fn begin_capture(&self, handle: Handle) -> Result<(), Failure> {
+    unsafe fn wait_event(&self, handle: Handle, behind: Handle) -> Result<(), Failure> {
         self.bind()?;
-        let mode = CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
         // SAFETY: promised by the caller.
-        Ok(unsafe { result::stream::begin_capture(stream(handle), mode) }?)
+        Ok(unsafe { sys::cuStreamWaitEvent(stream(handle), event(behind), 0) }.result()?)
     }
 
-    unsafe fn end_capture(&self, handle: Handle) -> Result<Handle, Failure> {
+    unsafe fn query_event(&self, handle: Handle) -> Result<bool, Failure> {
         self.bind()?;
-        // SAFETY: promised by the caller; the graph is freed here, its executable form by `destroy_graph`.
-        unsafe {
-            let graph = result::stream::end_capture(stream(handle))?;
-            let mut executable = std::ptr::null_mut();
-            let code = sys::cuGraphInstantiateWithFlags(&mut executable, graph, 0).result();
-            let _ = result::graph::destroy(graph);
-            code?;
-            Ok(Handle(executable as usize))
+        // SAFETY: promised by the caller.
+        match unsafe { sys::cuEventQuery(event(handle)) } {
+            sys::CUresult::CUDA_ERROR_NOT_READY => Ok(false),
+            code => Ok(code.result().map(|()| true)?),
         }
     }
 
-    unsafe fn launch_graph(&self, handle: Handle, graph: Handle) -> Result<(), Failure> {
+    unsafe fn synchronize_event(&self, handle: Handle) -> Result<(), Failure> {
         self.bind()?;
         // SAFETY: promised by the caller.
-        Ok(unsafe { result::graph::launch(graph.0 as sys::CUgraphExec, stream(handle)) }?)
-    }
-
-    unsafe fn destroy_graph(&self, graph: Handle) {
-        // SAFETY: promised by the caller.
-        let _ = self.bind().and_then(|()| unsafe { result::graph::exec_destroy(graph.0 as sys::CUgraphExec) });
-    }
-
-    unsafe fn record_event(&self, handle: Handle) -> Result<Handle, Failure> {
-        self.bind()?;
-        let event = result::event::create(sys::CUevent_flags::CU_EVENT_DEFAULT)?;
-        // SAFETY: promised by the caller; the event was just made.
-        let recorded = unsafe { result::event::record(event, stream(handle)) };
-        if let Err(error) = recorded {
-            // SAFETY: nobody else knows the event.
-            let _ = unsafe { result::event::destroy(event) };
-            return Err(error.into());
-        }
-        Ok(Handle(event as usize))
+        Ok(unsafe { sys::cuEventSynchronize(event(handle)) }.result()?)
     }
 
     unsafe fn elapsed(&self, from: Handle, to: Handle) -> Result<f32, Failure> {
         self.bind()?;
         // SAFETY: promised by the caller.
-        Ok(unsafe { result::event::elapsed(from.0 as sys::CUevent, to.0 as sys::CUevent) }?)
+        Ok(unsafe { result::event::elapsed(event(from), event(to)) }?)
     }
 
-    unsafe fn destroy_event(&self, event: Handle) {
+    unsafe fn destroy_event(&self, handle: Handle) {
         // SAFETY: promised by the caller.
-        let _ = self.bind().and_then(|()| unsafe { result::event::destroy(event.0 as sys::CUevent) });
+        let _ = self.bind().and_then(|()| unsafe { result::event::destroy(event(handle)) });
+    }
+
+    fn has_graphs(&self) -> bool {
+        self.version >= GRAPHS
+    }
+
+    fn create_graph(&self) -> Result<Handle, Failure> {
+        self.bind()?;
+        let mut graph = std::ptr::null_mut();
+        // SAFETY: the pointer is to one of our own.
+        unsafe { sys::cuGraphCreate(&mut graph, 0) }.result()?;
+        Ok(Handle(graph as usize))
+    }
+
+    unsafe fn add_node(&self, graph: Handle, after: Option<Handle>, work: &mut Node) -> Result<Handle, Failure> {
+        self.bind()?;
+        // SAFETY: promised by the caller.
+        Ok(unsafe { nodes::add(graph.0 as sys::CUgraph, after.map(nodes::node), self.context, work) }?)
+    }
+
+    unsafe fn instantiate(&self, graph: Handle) -> Result<Handle, Failure> {
+        self.bind()?;
+        let mut executable = std::ptr::null_mut();
+        // SAFETY: promised by the caller; the pointer is to one of our own.
+        unsafe { sys::cuGraphInstantiateWithFlags(&mut executable, graph.0 as sys::CUgraph, 0) }.result()?;
+        Ok(Handle(executable as usize))
+    }
+
+    unsafe fn change_node(&self, executable: Handle, node: Handle, work: &mut Node) -> Result<(), Failure> {
+        self.bind()?;
+        let executable = executable.0 as sys::CUgraphExec;
+        // SAFETY: promised by the caller.
+        Ok(unsafe { nodes::change(executable, nodes::node(node), self.context, work) }?)
+    }
+
+    unsafe fn launch_graph(&self, handle: Handle, executable: Handle) -> Result<(), Failure> {
+        self.bind()?;
+        // SAFETY: promised by the caller.
+        Ok(unsafe { result::graph::launch(executable.0 as sys::CUgraphExec, stream(handle)) }?)
+    }
+
+    unsafe fn destroy_graph(&self, graph: Handle, executable: Option<Handle>) {
+        if self.bind().is_err() {
+            return;
+        }
+        // SAFETY: promised by the caller. Errors while freeing have nobody to tell.
+        unsafe {
+            if let Some(executable) = executable {
+                let _ = result::graph::exec_destroy(executable.0 as sys::CUgraphExec);
+            }
+            let _ = result::graph::destroy(graph.0 as sys::CUgraph);
+        }
+    }
+
+    unsafe fn reopen(&self) -> Result<Arc<dyn Driver>, Failure> {
+        // SAFETY: the caller promises that nobody uses what is on the context.
+        unsafe { sys::cuDevicePrimaryCtxReset_v2(self.device) }.result()?;
+        Ok(Arc::new(RealDriver::retain(self.ordinal)?.0))
     }
 }

@@ -3,7 +3,7 @@
 use crate::exec::{self, Counts, Options};
 use crate::machine::{Grid, Machine, ModuleId};
 use artifact::{Artifact, Kernels, MapElement, Place, PtxKernel, WeightId};
-use runtime::{Address, Device, DeviceError, Memory, Module, Stream, Work};
+use runtime::{Address, Device, DeviceError, Memory, Module, Space, Stream, Work};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -91,8 +91,8 @@ impl Device for Sim {
             functions.push((module, kernel.clone()));
         }
         let weights = self.upload_weights(artifact, variant, &mut machine)?;
-        let shared =
-            Arc::new(Loaded { sim: self.clone(), machine: Mutex::new(machine), counts: Mutex::default(), functions });
+        let (machine, counts, space) = (Mutex::new(machine), Mutex::default(), Space::new());
+        let shared = Arc::new(Loaded { sim: self.clone(), machine, counts, functions, space });
         Ok(Box::new(SimModule { shared, weights }))
     }
 }
@@ -130,6 +130,8 @@ struct Loaded {
     /// What the kernels did so far, by name.
     counts: Mutex<BTreeMap<String, Counts>>,
     functions: Vec<(ModuleId, PtxKernel)>,
+    /// Each module has a machine of its own.
+    space: Space,
 }
 
 struct SimModule {
@@ -166,8 +168,8 @@ impl Drop for Block {
 }
 
 impl Module for SimModule {
-    fn is_host_memory(&self) -> bool {
-        false
+    fn space(&self) -> Space {
+        self.shared.space
     }
 
     fn checks_bounds(&self) -> bool {
@@ -190,10 +192,15 @@ impl Module for SimModule {
         self.weights[id.idx()].unwrap_or(Address::new(0))
     }
 
-    fn alloc(&self, bytes: usize) -> Result<Memory, DeviceError> {
+    fn alloc_for(&self, bytes: usize, purpose: &str) -> Result<Memory, DeviceError> {
         let sim = &self.shared.sim;
         let address = lock(&self.shared.machine).alloc(bytes as u64);
-        let address = address.map_err(|_| DeviceError::OutOfMemory { device: sim.name(), bytes })?;
+        let address = address.map_err(|_| DeviceError::OutOfMemory {
+            device: sim.name(),
+            bytes,
+            purpose: purpose.into(),
+            free: None,
+        })?;
         let block = Block { shared: self.shared.clone(), address };
         Ok(Memory::new(Address::new(address), bytes, Box::new(block)))
     }

@@ -1,25 +1,26 @@
 //! Loading an artifact on a device, and running it.
 
-use crate::device::{Address, Device, GraphId, Memory, Module, Stream};
-use crate::exec::{Run, tensor};
-use crate::limits::mebibytes;
-use crate::memory::{RunMemory, host_bytes};
+mod contexts;
+mod execute;
+
+use crate::device::{Device, Module};
+use crate::external::byte_len;
+use crate::memory::host_bytes;
 use crate::plan::Plan;
 use crate::prepared::Prepared;
-use crate::profile::{Profile, Recorder, Runs, Watch};
-use crate::{Error, Limits, inputs};
+use crate::profile::{Profile, Recorder, Runs};
+use crate::{DeviceTensor, Error, Input, Limits, Order, Output, Produced, TensorRef, Ticket};
 use artifact::{Artifact, Signature};
 use bytes::Bytes;
+use contexts::Context;
+use execute::{Call, Look};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tensor::Tensor;
+use tensor::{DType, Tensor};
 
 /// The first runs of a measurement load code and record graphs.
 const WARM_UP: usize = 2;
-
-/// Plans are kept for this many shapes of inputs.
-const PLANS: usize = 8;
 
 /// A loaded model. Runs may happen from several threads at once.
 ///
@@ -63,14 +64,6 @@ pub struct Engine {
     /// Most recently used last.
     plans: Mutex<Vec<Arc<Plan>>>,
     idle: Mutex<Vec<Context>>,
-}
-
-/// What a run needs and leaves to the next one.
-struct Context {
-    stream: Box<dyn Stream>,
-    arena: Option<Memory>,
-    /// Recorded runs, by plan; valid for this arena only.
-    graphs: Vec<(u64, GraphId)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -148,7 +141,7 @@ impl Engine {
 
     /// Runs the model on inputs in order.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
-        self.execute(inputs, Look::Away).map(|(outputs, _)| outputs)
+        self.execute(Call::with(&host_inputs(inputs)), Look::Away).map(|done| done.tensors)
     }
 
     /// Runs the model on inputs by name; the outputs come with their names.
@@ -176,19 +169,162 @@ impl Engine {
         }
     }
 
+    /// Runs the model on memory of the caller, and waits until it is done.
+    ///
+    /// Each input is a tensor of the host, or one in the device's memory, which is read where it is. Each output goes to
+    /// memory of the caller, or to new memory of the device. What lies in a device's memory begins at a multiple of 16 bytes
+    /// and of its element's size; on the host the latter is enough.
+    ///
+    /// Inputs may overlap each other. An output overlaps no other output, and an input only if nothing reads that input any
+    /// more when the output is begun. What is not so is refused.
+    ///
+    /// ```
+    /// use runtime::{Engine, Host, Input, Order, Output, Room, TensorRef};
+    /// use tensor::DType;
+    /// # use artifact::{Artifact, Kernels, Manifest, Place, ProgramBuilder, Signature, Step, Variant};
+    /// # use tensor::Dim;
+    /// # let mut b = ProgramBuilder::new();
+    /// # let [x, y] = [Place::Input(0), Place::Output(0)].map(|place| b.tensor(place, DType::F32, &[Dim::symbol("N"), 3.into()]));
+    /// # b.input("x", x);
+    /// # b.output("y", y);
+    /// # b.push(Step::Copy { from: x, to: y });
+    /// # let signature = |name: &str| vec![Signature { name: name.into(), dtype: DType::F32, shape: vec!["N".into(), "3".into()] }];
+    /// # let (inputs, outputs) = (signature("x"), signature("y"));
+    /// # let manifest = Manifest { producer: "doc".into(), model: "copy".into(), numerics: "strict".into(), inputs, outputs, ranges: vec![] };
+    /// # let target = format!("host:{}-unknown-{}-gnu/generic/", std::env::consts::ARCH, std::env::consts::OS);
+    /// # let kernels = Kernels::Host { units: vec![], kernels: vec![] };
+    /// # let variants = vec![Variant { target, kernels, program: b.finish() }];
+    /// # let model = std::sync::Arc::new(Artifact { manifest, variants, code: vec![], weights: vec![] });
+    ///
+    /// // A model `y = x`, compiled before; here on the host, whose memory is the process's.
+    /// let engine = Engine::from_artifact(model, &Host::new(None))?;
+    /// let x: Vec<u8> = [1.0f32, 2.0, 3.0].iter().flat_map(|value| value.to_ne_bytes()).collect();
+    /// let mut y = vec![0; x.len()];
+    /// let input = TensorRef::from_host(DType::F32, vec![1, 3], &x)?;
+    /// let produced = engine.run_on(&[input.into()], &[Room::from_host(&mut y).into()], &Order::default())?;
+    /// assert_eq!(produced[0].shape, [1, 3]);
+    /// assert_eq!(x, y);
+    ///
+    /// // Memory of the device, whatever that is, for what goes from one run to the next.
+    /// let x = engine.upload(&tensor::Tensor::from_vec(vec![1, 3], vec![1.0f32, 2.0, 3.0]))?;
+    /// let mut y = engine.empty(DType::F32, &[1, 3])?;
+    /// for _ in 0..2 {
+    ///     engine.run_on(&[(&x).into()], &[(&mut y).into()], &Order::default())?;
+    /// }
+    /// assert_eq!(engine.download(&y.as_ref())?.values::<f32>()[..], [1.0, 2.0, 3.0]);
+    ///
+    /// // Without a place of their own, outputs come in new memory.
+    /// let new = engine.run_on(&[Input::from(&x)], &[Output::New], &Order::default())?;
+    /// assert!(new[0].tensor.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As of [`Engine::run`]; [`Error::Input`] if memory is not as said above, or too small for an output.
+    pub fn run_on(&self, inputs: &[Input<'_>], outputs: &[Output<'_>], order: &Order) -> Result<Vec<Produced>, Error> {
+        let call = Call { outputs: Some(outputs), order, ..Call::with(inputs) };
+        self.execute(call, Look::Away).map(|done| done.produced)
+    }
+
+    /// The same, but does not wait: the run is given to the device in the [order](Order) that is asked for, and the ticket says
+    /// when it is done. What goes wrong on the device then is told by the ticket, or by any later run.
+    ///
+    /// Some runs wait nevertheless before this returns, wholly or in part: all of them on the host and the simulator; programs whose steps
+    /// depend on data (loops, branches, sizes that are computed); and where indices are looked at, if the order does not
+    /// [trust](Order::trusts_indices) them.
+    ///
+    /// # Safety
+    /// Until the run is done, the memory of inputs and outputs lives; inputs are not written, outputs neither read nor written,
+    /// but by what is ordered after the run on the device. This holds for [new](Output::New) outputs, too.
+    ///
+    /// # Errors
+    /// As of [`Engine::run_on`].
+    pub unsafe fn enqueue(
+        &self,
+        inputs: &[Input<'_>],
+        outputs: &[Output<'_>],
+        order: &Order,
+    ) -> Result<(Vec<Produced>, Ticket), Error> {
+        let call = Call { outputs: Some(outputs), order, waits: false, ..Call::with(inputs) };
+        self.execute(call, Look::Away).map(|done| (done.produced, Ticket::new(done.fence)))
+    }
+
+    /// The shapes of the outputs for inputs of these types and shapes; `None` of an output whose shape depends on data.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the model does not take such inputs.
+    pub fn output_shapes(&self, inputs: &[(DType, &[usize])]) -> Result<Vec<Option<Vec<usize>>>, Error> {
+        let types = inputs.iter().map(|(dtype, shape)| TensorRef::nowhere(*dtype, shape.to_vec()));
+        let inputs: Vec<Input<'_>> = types.map(Input::Here).collect();
+        let plan = self.plan_of(&Call::with(&inputs))?;
+        let program = self.prepared.program();
+        let shape = |port: &artifact::Port| {
+            let dims = program.views[port.view.idx()].shape.iter();
+            dims.map(|dim| plan.values[dim.idx()].and_then(|value| usize::try_from(value).ok())).collect()
+        };
+        Ok(program.outputs.iter().map(shape).collect())
+    }
+
+    /// New memory of the device for a tensor. What is in it is undefined.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if there is not so much.
+    pub fn empty(&self, dtype: DType, shape: &[usize]) -> Result<DeviceTensor, Error> {
+        let bytes = byte_len(dtype, shape).map_err(|why| Error::Input(why.to_string()))?;
+        let memory = self.module.alloc(bytes)?;
+        Ok(DeviceTensor::new(dtype, shape.to_vec(), memory, self.module.space()))
+    }
+
+    /// A copy of a tensor in the device's memory.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if there is no memory, or copying fails.
+    pub fn upload(&self, tensor: &Tensor) -> Result<DeviceTensor, Error> {
+        let copy = self.empty(tensor.dtype(), tensor.shape())?;
+        let mut context = self.context(0, None)?;
+        // SAFETY: the memory was made for as many bytes, and lives until the wait below.
+        unsafe { context.stream.upload(tensor.bytes(), copy.address()) }?;
+        context.stream.synchronize()?;
+        self.give_back(context);
+        Ok(copy)
+    }
+
+    /// A copy of a tensor of the device in the host's memory.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the tensor is in the memory of another device, [`Error::Device`] if copying fails.
+    pub fn download(&self, tensor: &TensorRef<'_>) -> Result<Tensor, Error> {
+        if !tensor.may_be_in(self.module.space()) {
+            return Err(Error::Input("the tensor is in the memory of another device".into()));
+        }
+        let mut block = host_bytes(tensor.bytes())?;
+        let mut context = self.context(0, None)?;
+        // SAFETY: the block has as many bytes as the tensor, whose maker promised that it lives.
+        unsafe { context.stream.download(tensor.address(), block.as_mut()) }?;
+        self.give_back(context);
+        let bytes = Bytes::from_owner(block).slice(..tensor.bytes());
+        Tensor::from_bytes(tensor.dtype(), tensor.shape().to_vec(), bytes).map_err(|why| Error::Input(why.to_string()))
+    }
+
+    /// Frees what is kept for later runs: arenas, records, cached memory. Runs that go on keep theirs.
+    pub fn trim(&self) {
+        let idle = std::mem::take(&mut *lock(&self.idle));
+        drop(idle);
+    }
+
     /// Runs the model and measures each step.
     pub fn profile(&self, inputs: &[Tensor]) -> Result<(Vec<Tensor>, Profile), Error> {
         let mut recorder = Recorder::default();
         let start = std::time::Instant::now();
-        let (outputs, memory) = self.execute(inputs, Look::Steps(&mut recorder))?;
+        let done = self.execute(Call::with(&host_inputs(inputs)), Look::Steps(&mut recorder))?;
         let profile = Profile {
             total: start.elapsed(),
             steps: recorder.finish(self.prepared.program()),
-            arena_bytes: memory.arena,
-            peak_bytes: memory.arena + memory.late,
+            arena_bytes: done.used.arena,
+            peak_bytes: done.used.arena + done.used.late,
             weight_bytes: weight_bytes(self.artifact()),
         };
-        Ok((outputs, profile))
+        Ok((done.tensors, profile))
     }
 
     /// Times so many runs on the device alone, in order, after two to warm up: inputs are there before, outputs are fetched
@@ -200,177 +336,22 @@ impl Engine {
         let eviction = (evict > 0).then(|| self.module.alloc(evict)).transpose()?;
         let mut measured = Runs { eviction, times: vec![] };
         for _ in 0..WARM_UP + runs {
-            self.execute(inputs, Look::Whole(&mut measured))?;
+            self.execute(Call::with(&host_inputs(inputs)), Look::Whole(&mut measured))?;
         }
         Ok(measured.times.split_off(WARM_UP))
     }
 
-    fn execute(&self, inputs: &[Tensor], look: Look<'_>) -> Result<(Vec<Tensor>, Used), Error> {
-        let clock = self.limits.clock();
-        let plan = self.plan(inputs::bind(&self.prepared, inputs)?);
-        self.check_planned(&plan)?;
-        // A context whose run failed is dropped: its stream may be in any state.
-        let mut context = self.context(plan.arena_bytes)?;
-        let arena = context.arena.as_ref().map_or(Address::new(0), Memory::address);
-        let memory = RunMemory::new(&self.prepared, &plan, &*self.module, arena, inputs, self.limits)?;
-        let (recorder, runs) = match look {
-            Look::Away => (None, None),
-            Look::Steps(recorder) => (Some(recorder), None),
-            Look::Whole(runs) => (None, Some(runs)),
-        };
-        let mut run = Run::new(memory, &mut *context.stream, clock, recorder);
-        run.check_inputs(inputs)?;
-        if !self.module.is_host_memory() {
-            self.upload_inputs(&mut run, inputs)?;
-        }
-        let recorded = self.prepared.is_straight && plan.is_fixed && run.recorder.is_none();
-        let graphs = recorded.then_some(&mut context.graphs);
-        match runs {
-            None => do_work(&mut run, &plan, graphs)?,
-            Some(runs) => {
-                runs.evict(run.stream)?;
-                let watch = Watch::start(run.stream)?;
-                do_work(&mut run, &plan, graphs)?;
-                runs.times.push(watch.stop(run.stream)?);
-            }
-        }
-        run.check_rest()?;
-        let outputs = self.collect(&mut run)?;
-        let used = Used { arena: plan.arena_bytes, late: run.memory.late_peak() };
-        drop(run);
-        lock(&self.idle).push(context);
-        Ok((outputs, used))
-    }
-
-    /// Refuses a run whose planned memory passes the limit, before anything is allocated.
-    fn check_planned(&self, plan: &Plan) -> Result<(), Error> {
-        let weights = weight_bytes(self.artifact());
-        let outputs = plan.output_bytes(&self.prepared);
-        let scratch = plan.scratch_bytes(&self.prepared).saturating_mul(self.module.scratch_copies());
-        let parts = [weights, plan.arena_bytes, outputs, scratch];
-        let total = parts.into_iter().fold(0, usize::saturating_add);
-        self.limits.check_memory(total, || {
-            let [weights, arena, outputs, scratch] = parts.map(mebibytes);
-            format!("weights {weights}, arena {arena}, outputs {outputs}, scratch {scratch}")
-        })
-    }
-
-    fn upload_inputs(&self, run: &mut Run<'_>, inputs: &[Tensor]) -> Result<(), Error> {
-        for (port, tensor) in self.prepared.program().inputs.iter().zip(inputs) {
-            let located = run.memory.locate(port.view)?;
-            if located.bytes != tensor.bytes().len() {
-                return Err(Error::Program(format!("input `{}` has another size than its view", port.name)));
-            }
-            // SAFETY: the view has as many bytes as the tensor.
-            unsafe { run.stream.upload(tensor.bytes(), located.address) }?;
-        }
-        Ok(())
-    }
-
-    fn collect(&self, run: &mut Run<'_>) -> Result<Vec<Tensor>, Error> {
-        run.stream.synchronize()?;
-        let mut outputs = vec![];
-        for port in &self.prepared.program().outputs {
-            let located = run.memory.locate(port.view)?;
-            let block = match run.memory.take_host_output(port.view) {
-                Some(block) => block,
-                None => {
-                    let mut block = host_bytes(located.bytes)?;
-                    // SAFETY: the view was checked to have these bytes.
-                    unsafe { run.stream.download(located.address, block.as_mut()) }?;
-                    block
-                }
-            };
-            outputs.push(tensor(located, Bytes::from_owner(block))?);
-        }
-        Ok(outputs)
-    }
-
-    /// The plan for an assignment of symbols, from the cache or new.
-    fn plan(&self, symbols: Vec<Option<i64>>) -> Arc<Plan> {
-        let mut plans = lock(&self.plans);
-        let n_bound = symbols.len();
-        let same =
-            |plan: &Arc<Plan>| (0..n_bound).all(|slot| plan.symbols[slot] == symbols[slot] || symbols[slot].is_none());
-        let plan = match plans.iter().position(same) {
-            Some(at) => plans.remove(at),
-            None => Arc::new(Plan::new(&self.prepared, symbols, self.module.is_host_memory())),
-        };
-        plans.push(plan.clone());
-        if plans.len() > PLANS {
-            plans.remove(0);
-        }
-        plan
-    }
-
-    /// An idle context whose arena is large enough, or a new one.
-    fn context(&self, arena_bytes: usize) -> Result<Context, Error> {
-        let idle = lock(&self.idle).pop();
-        let mut context = match idle {
-            Some(context) => context,
-            None => Context { stream: self.module.stream()?, arena: None, graphs: vec![] },
-        };
-        if context.arena.as_ref().is_none_or(|arena| arena.bytes() < arena_bytes) {
-            context.graphs.clear();
-            context.stream.forget_captures();
-            // The old memory goes first, so that both need not fit.
-            context.arena = None;
-            context.arena = Some(self.module.alloc(arena_bytes)?);
-        }
-        Ok(context)
-    }
-
     /// Bytes of the arena for inputs of these shapes: the planned peak of intermediate memory.
     pub fn arena_bytes(&self, inputs: &[Tensor]) -> Result<usize, Error> {
-        Ok(self.plan(inputs::bind(&self.prepared, inputs)?).arena_bytes)
+        let inputs = host_inputs(inputs);
+        Ok(self.plan_of(&Call::with(&inputs))?.arena_bytes)
     }
+}
+
+fn host_inputs(inputs: &[Tensor]) -> Vec<Input<'_>> {
+    inputs.iter().map(Input::Host).collect()
 }
 
 fn weight_bytes(artifact: &Artifact) -> usize {
     artifact.weights.iter().map(|weight| weight.data.len()).sum()
-}
-
-/// Memory that a run used.
-struct Used {
-    arena: usize,
-    late: usize,
-}
-
-/// What to watch during a run.
-enum Look<'a> {
-    Away,
-    /// Every step. Nothing is recorded then.
-    Steps(&'a mut Recorder),
-    /// The run as a whole, as it is done without looking.
-    Whole(&'a mut Runs),
-}
-
-/// Runs the program, through records if there may be some.
-fn do_work(run: &mut Run<'_>, plan: &Plan, graphs: Option<&mut Vec<(u64, GraphId)>>) -> Result<(), Error> {
-    match graphs {
-        Some(graphs) => replay_or_record(run, plan, graphs),
-        None => run.program(),
-    }
-}
-
-/// Runs straight-line work: by a record of an earlier run, or while recording if the device can.
-fn replay_or_record(run: &mut Run<'_>, plan: &Plan, graphs: &mut Vec<(u64, GraphId)>) -> Result<(), Error> {
-    run.clock.check()?;
-    let known = graphs.iter().find(|(id, _)| *id == plan.id).map(|(_, graph)| *graph);
-    let graph = match known {
-        Some(graph) => graph,
-        None if run.stream.begin_capture()? => {
-            let recorded = run.program();
-            // The capture ends in any case, or the stream would be lost with it.
-            let graph = run.stream.end_capture();
-            recorded?;
-            let graph = graph?;
-            graphs.push((plan.id, graph));
-            graph
-        }
-        None => return run.program(),
-    };
-    // SAFETY: the record belongs to this plan and this arena, so its addresses are those of this run.
-    unsafe { run.stream.replay(graph) }?;
-    Ok(())
 }

@@ -45,12 +45,25 @@ pub enum DeviceError {
         has: Vec<String>,
     },
     /// Not enough memory.
-    #[error("{device} has no {bytes} bytes of memory left")]
+    #[error("{device} has no {bytes} bytes of memory left for {purpose}{}", room(*free))]
     OutOfMemory {
         /// Which device.
         device: String,
         /// Bytes asked for.
         bytes: usize,
+        /// What they would have been for.
+        purpose: String,
+        /// Bytes that are free, and all that the device has, if it says so.
+        free: Option<(usize, usize)>,
+    },
+    /// The device is lost: something went wrong after which it does no more work for this process. Whatever was in its memory is
+    /// gone.
+    #[error("{device} is lost: {why}")]
+    Lost {
+        /// Which device.
+        device: String,
+        /// What happened.
+        why: String,
     },
     /// Anything else.
     #[error("{device}: {why}")]
@@ -60,6 +73,10 @@ pub enum DeviceError {
         /// What happened.
         why: String,
     },
+}
+
+fn room(free: Option<(usize, usize)>) -> String {
+    free.map_or(String::new(), |(free, all)| format!(": {free} of its {all} bytes are free"))
 }
 
 fn list(targets: &[String]) -> String {

@@ -1,11 +1,11 @@
 //! Checks the given tensors against the program's inputs, and reads symbols off their shapes.
 
-use crate::Error;
 use crate::prepared::Prepared;
-use tensor::Tensor;
+use crate::{Error, Input};
+use tensor::TensorType;
 
 /// The values of symbols that the inputs' shapes give; `None` for the others.
-pub(crate) fn bind(prepared: &Prepared, inputs: &[Tensor]) -> Result<Vec<Option<i64>>, Error> {
+pub(crate) fn bind(prepared: &Prepared, inputs: &[Input<'_>]) -> Result<Vec<Option<i64>>, Error> {
     let program = prepared.program();
     if inputs.len() != program.inputs.len() {
         let names: Vec<String> = program.inputs.iter().map(|port| format!("`{}`", port.name)).collect();
@@ -18,14 +18,14 @@ pub(crate) fn bind(prepared: &Prepared, inputs: &[Tensor]) -> Result<Vec<Option<
     }
     let mut symbols = vec![None; program.symbols.len()];
     let mut origins = vec![String::new(); program.symbols.len()];
-    for (idx, tensor) in inputs.iter().enumerate() {
-        check_type(prepared, idx, tensor)?;
+    for (idx, input) in inputs.iter().enumerate() {
+        check_type(prepared, idx, input)?;
         let port = &program.inputs[idx];
         for (axis, dim) in program.views[port.view.idx()].shape.iter().enumerate() {
             let Some(slot) = prepared.exprs[dim.idx()].as_symbol() else {
                 continue;
             };
-            let extent = tensor.shape()[axis] as i64;
+            let extent = input.shape()[axis] as i64;
             match symbols[slot] {
                 None => {
                     symbols[slot] = Some(extent);
@@ -41,8 +41,8 @@ pub(crate) fn bind(prepared: &Prepared, inputs: &[Tensor]) -> Result<Vec<Option<
             }
         }
     }
-    for (idx, tensor) in inputs.iter().enumerate() {
-        check_extents(prepared, idx, tensor, &symbols)?;
+    for (idx, input) in inputs.iter().enumerate() {
+        check_extents(prepared, idx, input, &symbols)?;
     }
     check_ranges(prepared, &symbols, &origins)?;
     Ok(symbols)
@@ -73,23 +73,24 @@ fn check_ranges(prepared: &Prepared, symbols: &[Option<i64>], origins: &[String]
     Ok(())
 }
 
-fn check_type(prepared: &Prepared, idx: usize, tensor: &Tensor) -> Result<(), Error> {
+fn check_type(prepared: &Prepared, idx: usize, input: &Input<'_>) -> Result<(), Error> {
     let program = prepared.program();
     let port = &program.inputs[idx];
     let view = &program.views[port.view.idx()];
-    if view.dtype != tensor.dtype() || view.shape.len() != tensor.rank() {
+    if view.dtype != input.dtype() || view.shape.len() != input.shape().len() {
         let signature = &prepared.artifact().manifest.inputs[idx];
-        return Err(Error::Input(format!("input `{}`: got {}, the model takes {signature}", port.name, tensor.ty())));
+        let got = TensorType { dtype: input.dtype(), shape: input.shape().iter().map(|n| (*n).into()).collect() };
+        return Err(Error::Input(format!("input `{}`: got {got}, the model takes {signature}", port.name)));
     }
     Ok(())
 }
 
-fn check_extents(prepared: &Prepared, idx: usize, tensor: &Tensor, symbols: &[Option<i64>]) -> Result<(), Error> {
+fn check_extents(prepared: &Prepared, idx: usize, input: &Input<'_>, symbols: &[Option<i64>]) -> Result<(), Error> {
     let program = prepared.program();
     let port = &program.inputs[idx];
     for (axis, dim) in program.views[port.view.idx()].shape.iter().enumerate() {
         let expected = prepared.exprs[dim.idx()].eval(symbols);
-        let extent = tensor.shape()[axis];
+        let extent = input.shape()[axis];
         if expected != Some(extent as i64) {
             let text = &program.exprs[dim.idx()];
             let wanted = match expected {

@@ -8,7 +8,10 @@
 //!   interpreted here, the same for all of them.
 //! - Every access to a device's memory that this crate makes was checked to lie within a buffer.
 //!
-//! Start reading at [`Engine`], then `exec` (steps) and `host` (the device).
+//! - Memory that a caller [gives](Engine::run_on) is used where it is, or refused; it is never copied in silence.
+//!
+//! Start reading at [`Engine`], then `exec` (steps) and `host` (the device); for memory and streams of the caller at
+//! [`Engine::run_on`].
 
 mod aligned;
 mod arena;
@@ -17,6 +20,7 @@ mod engine;
 mod error;
 mod exec;
 mod expr;
+mod external;
 mod host;
 mod host_ops;
 mod indices;
@@ -24,6 +28,7 @@ mod inputs;
 mod limits;
 mod maps;
 mod memory;
+mod order;
 mod plan;
 mod prepared;
 mod profile;
@@ -31,10 +36,12 @@ mod repeat;
 #[cfg(test)]
 mod tests;
 
-pub use device::{Address, Device, GraphId, Mark, Memory, Module, Stream, Work};
+pub use device::{Address, Device, GraphId, Mark, Memory, Module, Pool, Space, Stream, Work};
 pub use engine::Engine;
 pub use error::{DeviceError, Error};
+pub use external::{DeviceTensor, Input, Output, Produced, Room, TensorRef};
 pub use host::Host;
 pub use limits::Limits;
 pub use maps::TensorMap;
+pub use order::{Fence, Order, RawEvent, RawStream, Ticket};
 pub use profile::{Profile, StepProfile};

@@ -1,12 +1,15 @@
 //! The memory of one run: where each buffer is, and views of them.
 
 use crate::aligned::{ALIGN, AlignedBytes};
-use crate::device::{Address, Memory, Module};
+use crate::device::{Address, Memory, Module, Pool};
+use crate::external::{Home, Range};
+use crate::host::out_of_memory;
 use crate::plan::{Plan, PlannedBuffer, fit};
 use crate::prepared::Prepared;
-use crate::{DeviceError, Error, Limits};
+use crate::{DeviceError, Error, Input, Limits};
 use artifact::{DimId, Place, ViewId};
-use tensor::{DType, Tensor};
+use std::sync::Arc;
+use tensor::DType;
 
 /// Where a buffer is, and who keeps it alive.
 #[derive(Default)]
@@ -21,10 +24,19 @@ enum Owner {
     /// The arena, the module or the caller.
     #[default]
     Other,
-    Device {
-        _memory: Memory,
-    },
+    Device(Memory),
     Host(AlignedBytes),
+}
+
+/// What a run is given, beside its plan.
+pub(crate) struct Provision<'a> {
+    /// Memory for what the run makes and frees; the module's if there is none.
+    pub(crate) pool: Option<Arc<dyn Pool>>,
+    pub(crate) arena: Address,
+    pub(crate) inputs: &'a [Input<'a>],
+    /// Where outputs are wanted, where the caller says so.
+    pub(crate) rooms: &'a [Option<Range>],
+    pub(crate) limits: Limits,
 }
 
 /// A tensor in a device's memory.
@@ -43,6 +55,7 @@ pub(crate) struct RunMemory<'a> {
     pub(crate) module: &'a dyn Module,
     pub(crate) symbols: Vec<Option<i64>>,
     slots: Vec<Slot>,
+    pool: Option<Arc<dyn Pool>>,
     limits: Limits,
     late_bytes: usize,
     late_peak: usize,
@@ -53,30 +66,50 @@ pub(crate) struct RunMemory<'a> {
 }
 
 impl<'a> RunMemory<'a> {
-    /// Gives every buffer of known size its place. On a host device `inputs` are used where they are.
+    /// Gives every buffer of known size its place.
     pub(crate) fn new(
         prepared: &'a Prepared,
         plan: &'a Plan,
         module: &'a dyn Module,
-        arena: Address,
-        inputs: &[Tensor],
-        limits: Limits,
+        given: Provision<'_>,
     ) -> Result<Self, Error> {
+        let Provision { pool, arena, inputs, rooms, limits } = given;
         let symbols = plan.symbols.clone();
         let slots = std::iter::repeat_with(Slot::default).take(plan.buffers.len()).collect();
         let scratch_bytes = plan.scratch_bytes(prepared).saturating_mul(module.scratch_copies());
         let (late_bytes, late_peak, _copies) = (0, 0, vec![]);
-        let mut memory =
-            RunMemory { prepared, plan, module, symbols, slots, limits, late_bytes, late_peak, scratch_bytes, _copies };
+        let mut memory = RunMemory {
+            prepared,
+            plan,
+            module,
+            symbols,
+            slots,
+            pool,
+            limits,
+            late_bytes,
+            late_peak,
+            scratch_bytes,
+            _copies,
+        };
         for (idx, buffer) in prepared.program().buffers.iter().enumerate() {
             let (base, bytes) = match (plan.buffers[idx], buffer.place) {
                 (PlannedBuffer::Arena { offset, bytes }, _) => (arena.offset(offset), bytes),
                 (_, Place::Weight(id)) => (module.weight(id), prepared.artifact().weights[id.idx()].data.len()),
-                (_, Place::Input(input)) if module.is_host_memory() => memory.input(&inputs[input as usize])?,
-                (PlannedBuffer::Outside { bytes }, Place::Output(_)) => {
-                    memory.allocate(idx, bytes)?;
-                    continue;
+                (_, Place::Input(input)) if plan.homes.inputs[input as usize] == Home::Caller => {
+                    memory.input(&inputs[input as usize])?
                 }
+                (planned, Place::Output(output)) => match (planned, rooms[output as usize]) {
+                    (PlannedBuffer::Outside { bytes }, Some(room)) => {
+                        check_room(prepared, idx, bytes, room.bytes)?;
+                        (room.address, bytes)
+                    }
+                    (_, Some(room)) => (room.address, room.bytes),
+                    (PlannedBuffer::Outside { bytes }, None) => {
+                        memory.allocate(idx, bytes)?;
+                        continue;
+                    }
+                    (_, None) => continue,
+                },
                 _ => continue,
             };
             if let PlannedBuffer::Outside { bytes: claimed } = plan.buffers[idx]
@@ -89,8 +122,12 @@ impl<'a> RunMemory<'a> {
         Ok(memory)
     }
 
-    /// The address of an input of a host device, and its size.
-    fn input(&mut self, tensor: &Tensor) -> Result<(Address, usize), Error> {
+    /// The address of an input that is used where it is, and its size.
+    fn input(&mut self, input: &Input<'_>) -> Result<(Address, usize), Error> {
+        let tensor = match input {
+            Input::Here(tensor) => return Ok((tensor.address(), tensor.bytes())),
+            Input::Host(tensor) => tensor,
+        };
         let bytes = tensor.bytes();
         if (bytes.as_ptr() as usize).is_multiple_of(tensor.dtype().size()) {
             return Ok((Address::new(bytes.as_ptr() as u64), bytes.len()));
@@ -104,18 +141,33 @@ impl<'a> RunMemory<'a> {
 
     /// Gives a buffer memory of its own. What it held before is lost.
     fn allocate(&mut self, idx: usize, bytes: usize) -> Result<(), Error> {
+        let output = match self.prepared.program().buffers[idx].place {
+            Place::Output(output) => Some(self.plan.homes.outputs[output as usize]),
+            Place::Arena | Place::Weight(_) | Place::Input(_) => None,
+        };
+        if output == Some(Home::Caller) {
+            return check_room(self.prepared, idx, bytes, self.slots[idx].bytes);
+        }
         self.release(idx);
         self.reserve(bytes)?;
-        let is_output = matches!(self.prepared.program().buffers[idx].place, Place::Output(_));
-        let (base, owner) = if is_output && self.module.is_host_memory() {
+        let (base, owner) = if output.is_some() && self.module.is_host_memory() {
             let block = host_bytes(bytes)?;
             (Address::new(block.as_ptr() as u64), Owner::Host(block))
         } else {
-            let memory = self.module.alloc(bytes)?;
-            (memory.address(), Owner::Device { _memory: memory })
+            // What goes to the caller leaves the stream whose order keeps uses of the pool apart.
+            let memory = if output.is_some() { self.module.alloc(bytes)? } else { self.alloc(bytes)? };
+            (memory.address(), Owner::Device(memory))
         };
         self.slots[idx] = Slot { base: Some(base), bytes, owner };
         Ok(())
+    }
+
+    /// Memory that the run frees before it ends.
+    pub(crate) fn alloc(&self, bytes: usize) -> Result<Memory, DeviceError> {
+        match &self.pool {
+            Some(pool) => pool.alloc(bytes),
+            None => self.module.alloc(bytes),
+        }
     }
 
     /// Counts memory that is about to be allocated outside of the arena, if the limit allows it.
@@ -258,6 +310,25 @@ impl<'a> RunMemory<'a> {
         }
     }
 
+    /// The places that another run of the same plan may find changed: the arena, and what lies outside of it.
+    pub(crate) fn bases(&self, arena: Address) -> Vec<Address> {
+        let buffers = self.prepared.program().buffers.iter().zip(&self.slots);
+        let outside =
+            buffers.filter(|(buffer, _)| self.plan.homes.of(buffer.place).is_some_and(|home| home != Home::Arena));
+        std::iter::once(arena).chain(outside.filter_map(|(_, slot)| slot.base)).collect()
+    }
+
+    /// Takes the memory of a finished output, if the run made it.
+    pub(crate) fn take_output(&mut self, id: ViewId) -> Option<Memory> {
+        let idx = self.prepared.program().views[id.idx()].buffer.idx();
+        let bytes = self.slots[idx].bytes;
+        match std::mem::take(&mut self.slots[idx].owner) {
+            Owner::Device(memory) => Some(memory),
+            Owner::Host(block) => Some(Memory::new(Address::new(block.as_ptr() as u64), bytes, Box::new(block))),
+            Owner::Other => None,
+        }
+    }
+
     /// Takes a finished output that lies in host memory of its own.
     pub(crate) fn take_host_output(&mut self, id: ViewId) -> Option<AlignedBytes> {
         let idx = self.prepared.program().views[id.idx()].buffer.idx();
@@ -271,8 +342,18 @@ impl<'a> RunMemory<'a> {
     }
 }
 
+/// Whether the caller's memory is enough for an output.
+fn check_room(prepared: &Prepared, buffer: usize, needed: usize, room: usize) -> Result<(), Error> {
+    if needed <= room {
+        return Ok(());
+    }
+    let program = prepared.program();
+    let port = program.outputs.iter().find(|port| program.views[port.view.idx()].buffer.idx() == buffer);
+    let name = port.map_or("?", |port| port.name.as_str());
+    Err(Error::Input(format!("output `{name}` takes {needed} bytes, it was given {room}")))
+}
+
 /// Zeroed host memory, or the error that says there is none.
 pub(crate) fn host_bytes(bytes: usize) -> Result<AlignedBytes, Error> {
-    let error = || DeviceError::OutOfMemory { device: "the host".into(), bytes };
-    AlignedBytes::new(bytes).ok_or_else(|| error().into())
+    AlignedBytes::new(bytes).ok_or_else(|| out_of_memory(bytes, "a tensor").into())
 }

@@ -2,14 +2,35 @@
 
 use crate::aligned::ALIGN;
 use crate::arena::{self, Lifetime};
+use crate::external::Home;
 use crate::prepared::Prepared;
 use artifact::{DimId, Place, Step, ViewId};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A plan for one assignment of the inputs' symbols.
+/// Whose memory inputs and outputs are in, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Homes {
+    pub(crate) inputs: Vec<Home>,
+    pub(crate) outputs: Vec<Home>,
+}
+
+impl Homes {
+    /// Of the buffer that a place names; `None` if that is no input or output.
+    pub(crate) fn of(&self, place: Place) -> Option<Home> {
+        match place {
+            Place::Input(idx) => Some(self.inputs[idx as usize]),
+            Place::Output(idx) => Some(self.outputs[idx as usize]),
+            Place::Arena | Place::Weight(_) => None,
+        }
+    }
+}
+
+/// A plan for one assignment of the inputs' symbols, and places of the inputs and outputs.
 pub(crate) struct Plan {
     /// Tells plans apart, also those of the past.
     pub(crate) id: u64,
+    /// Whose memory inputs and outputs are in.
+    pub(crate) homes: Homes,
     /// Symbols at the start of a run.
     pub(crate) symbols: Vec<Option<i64>>,
     /// Values of expressions that no step changes.
@@ -20,7 +41,8 @@ pub(crate) struct Plan {
     pub(crate) views: Vec<Option<PlannedView>>,
     /// Bytes of the arena.
     pub(crate) arena_bytes: usize,
-    /// Whether every buffer is a weight or lies in the arena, so that a run touches the same addresses as the last one.
+    /// Whether every buffer is a weight, lies in the arena, or has a place before the run begins. Then a run does what the last
+    /// one did, but for the addresses of what is not in the arena.
     pub(crate) is_fixed: bool,
 }
 
@@ -29,7 +51,7 @@ pub(crate) struct Plan {
 pub(crate) enum PlannedBuffer {
     /// It lies in the arena, at this offset.
     Arena { offset: usize, bytes: usize },
-    /// Its size is known, its memory comes from elsewhere: weight, input or output.
+    /// Its size is known, its memory comes from elsewhere: weight, or input or output outside of the arena.
     Outside { bytes: usize },
     /// Steps decide its size.
     Late,
@@ -43,8 +65,8 @@ pub(crate) struct PlannedView {
 }
 
 impl Plan {
-    /// Plans for an assignment. With `host_memory`, inputs and outputs are memory of the caller; else the arena holds copies.
-    pub(crate) fn new(prepared: &Prepared, mut symbols: Vec<Option<i64>>, host_memory: bool) -> Plan {
+    /// Plans for an assignment.
+    pub(crate) fn new(prepared: &Prepared, mut symbols: Vec<Option<i64>>, homes: Homes) -> Plan {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         for (symbol, value) in &prepared.early_lets {
             symbols[symbol.idx()] = prepared.exprs[value.idx()].eval(&symbols);
@@ -54,22 +76,26 @@ impl Plan {
             false => prepared.exprs[idx].eval(&symbols),
         };
         let values: Vec<Option<i64>> = (0..prepared.exprs.len()).map(value).collect();
-        let (buffers, arena_bytes) = place_buffers(prepared, &values, host_memory);
-        let is_fixed = prepared.program().buffers.iter().zip(&buffers).all(|(buffer, planned)| {
-            matches!(planned, PlannedBuffer::Arena { .. }) || matches!(buffer.place, Place::Weight(_))
+        let (buffers, arena_bytes) = place_buffers(prepared, &values, &homes);
+        let is_fixed = prepared.program().buffers.iter().zip(&buffers).all(|(buffer, planned)| match planned {
+            PlannedBuffer::Arena { .. } => true,
+            PlannedBuffer::Outside { .. } => !matches!(buffer.place, Place::Arena),
+            PlannedBuffer::Late => matches!(buffer.place, Place::Weight(_)),
         });
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let mut plan = Plan { id, symbols, values, buffers, views: vec![], arena_bytes, is_fixed };
+        let mut plan = Plan { id, homes, symbols, values, buffers, views: vec![], arena_bytes, is_fixed };
         let n_views = prepared.program().views.len();
         plan.views = (0..n_views).map(|idx| plan.view(prepared, ViewId(idx as u32))).collect();
         plan
     }
 
-    /// Bytes of the outputs that lie outside of the arena, as far as their sizes are known.
+    /// Bytes of the outputs for which a run makes memory, as far as their sizes are known.
     pub(crate) fn output_bytes(&self, prepared: &Prepared) -> usize {
         let buffers = prepared.program().buffers.iter().zip(&self.buffers);
         let sizes = buffers.map(|(buffer, planned)| match (buffer.place, planned) {
-            (Place::Output(_), PlannedBuffer::Outside { bytes }) => bytes.next_multiple_of(ALIGN),
+            (Place::Output(idx), PlannedBuffer::Outside { bytes }) if self.homes.outputs[idx as usize] == Home::Own => {
+                bytes.next_multiple_of(ALIGN)
+            }
             _ => 0,
         });
         sizes.fold(0, usize::saturating_add)
@@ -113,7 +139,7 @@ pub(crate) fn fit(offset: i64, extents: &[i64], element: usize, limit: usize) ->
 /// Larger buffers are not planned for: whoever uses them is told that there is not so much memory.
 const MAX_PLANNED: usize = 1 << 44;
 
-fn place_buffers(prepared: &Prepared, values: &[Option<i64>], host_memory: bool) -> (Vec<PlannedBuffer>, usize) {
+fn place_buffers(prepared: &Prepared, values: &[Option<i64>], homes: &Homes) -> (Vec<PlannedBuffer>, usize) {
     let (mut owners, mut wanted) = (vec![], vec![]);
     let mut buffers: Vec<PlannedBuffer> = vec![];
     for (idx, buffer) in prepared.program().buffers.iter().enumerate() {
@@ -121,7 +147,7 @@ fn place_buffers(prepared: &Prepared, values: &[Option<i64>], host_memory: bool)
             values[buffer.bytes.idx()].and_then(|bytes| usize::try_from(bytes).ok()).filter(|b| *b <= MAX_PLANNED);
         let lifetime = match buffer.place {
             Place::Arena => prepared.lifetimes.of[idx],
-            Place::Input(_) | Place::Output(_) if !host_memory => Some(Lifetime::ALWAYS),
+            _ if homes.of(buffer.place) == Some(Home::Arena) => Some(Lifetime::ALWAYS),
             Place::Weight(_) | Place::Input(_) | Place::Output(_) => None,
         };
         buffers.push(match (bytes, buffer.place) {

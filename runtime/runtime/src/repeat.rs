@@ -73,7 +73,7 @@ impl Run<'_> {
             let own = buffer(self, *from);
             if from != to && targets.contains(&own) && located.bytes > 0 {
                 self.memory.reserve(located.bytes)?;
-                let aside = self.memory.module.alloc(located.bytes)?;
+                let aside = self.memory.alloc(located.bytes)?;
                 let copy = Located { address: aside.address(), ..located.clone() };
                 self.copy(&located, &copy)?;
                 located = copy;
@@ -127,7 +127,7 @@ impl Run<'_> {
     fn grow(&mut self, old: Option<Memory>, used: usize, needed: usize) -> Result<Memory, Error> {
         let bytes = needed.max(used.saturating_mul(2)).max(4096);
         self.memory.reserve(bytes)?;
-        let memory = self.memory.module.alloc(bytes)?;
+        let memory = self.memory.alloc(bytes)?;
         if let Some(old) = old {
             // SAFETY: both have at least the used bytes.
             unsafe { self.stream.copy(old.address(), memory.address(), used) }?;

@@ -7,7 +7,7 @@ mod pool;
 
 use crate::DeviceError;
 use crate::aligned::AlignedBytes;
-use crate::device::{Address, Device, Memory, Module, Stream, Work};
+use crate::device::{Address, Device, Memory, Module, Space, Stream, Work};
 use artifact::{Artifact, WeightId};
 use bytes::Bytes;
 use code::Code;
@@ -62,8 +62,12 @@ struct HostModule {
 }
 
 impl Module for HostModule {
-    fn is_host_memory(&self) -> bool {
-        true
+    fn space(&self) -> Space {
+        Space::HOST
+    }
+
+    fn alignment(&self) -> usize {
+        1
     }
 
     fn weight(&self, id: WeightId) -> Address {
@@ -74,14 +78,19 @@ impl Module for HostModule {
         self.pool.threads()
     }
 
-    fn alloc(&self, bytes: usize) -> Result<Memory, DeviceError> {
-        let block = AlignedBytes::new(bytes).ok_or(DeviceError::OutOfMemory { device: NAME.into(), bytes })?;
+    fn alloc_for(&self, bytes: usize, purpose: &str) -> Result<Memory, DeviceError> {
+        let block = AlignedBytes::new(bytes).ok_or_else(|| out_of_memory(bytes, purpose))?;
         Ok(Memory::new(Address::new(block.as_ptr() as u64), bytes, Box::new(block)))
     }
 
     fn stream(&self) -> Result<Box<dyn Stream>, DeviceError> {
         Ok(Box::new(HostStream { code: self.code.clone(), pool: self.pool.clone() }))
     }
+}
+
+/// The error that says that the host has not so much memory.
+pub(crate) fn out_of_memory(bytes: usize, purpose: &str) -> DeviceError {
+    DeviceError::OutOfMemory { device: NAME.into(), bytes, purpose: purpose.into(), free: None }
 }
 
 /// Does everything at once, in the caller's thread and the pool's.
@@ -148,7 +157,7 @@ fn grow_scratch(bytes: usize) -> Result<(), DeviceError> {
     SCRATCH.with_borrow_mut(|scratch| {
         if scratch.as_ref().map_or(0, |(len, _)| *len) < bytes {
             *scratch = None;
-            let block = AlignedBytes::new(bytes).ok_or(DeviceError::OutOfMemory { device: NAME.into(), bytes })?;
+            let block = AlignedBytes::new(bytes).ok_or_else(|| out_of_memory(bytes, "scratch memory of a thread"))?;
             *scratch = Some((bytes, block));
         }
         Ok(())

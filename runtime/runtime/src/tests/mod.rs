@@ -1,6 +1,7 @@
 //! Programs built by hand: straight lines of kernels, control flow, wrong inputs, and a device with memory of its own.
 
 mod control;
+mod external;
 mod kernels;
 mod limits;
 mod remote;
