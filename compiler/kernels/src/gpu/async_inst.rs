@@ -27,8 +27,20 @@ impl Writer {
 
     /// Waits at barrier `id` (1 to 15) until so many threads of the block came there.
     pub(crate) fn named_barrier(&mut self, id: u32, threads: u32) {
-        let (id, threads) = (self.num32(id), self.num32(threads));
+        let id = self.num32(id);
+        self.named_barrier_at(id, threads);
+    }
+
+    /// [`Writer::named_barrier`] whose number is computed; it is the same in all lanes of a warp.
+    pub(crate) fn named_barrier_at(&mut self, id: Val, threads: u32) {
+        let threads = self.num32(threads);
         self.stmt(format_args!("nvvm.barrier id = {id} number_of_threads = {threads}"));
+    }
+
+    /// Comes to barrier `id`, at which so many threads are awaited, and goes on.
+    pub(crate) fn pass_barrier(&mut self, id: Val, threads: u32) {
+        let threads = self.num32(threads);
+        self.stmt(format_args!("nvvm.barrier.arrive id = {id} number_of_threads = {threads}"));
     }
 
     fn num32(&mut self, n: u32) -> Val {

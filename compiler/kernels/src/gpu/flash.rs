@@ -1,17 +1,16 @@
 //! Attention of a block of rows on tensor cores: scores, softmax and sums of values without leaving registers.
 //!
 //! A block has some rows of the left operand in registers and walks over the columns of the scores, a tile at a time. Tiles of
-//! both right operands come by `cp.async` into two stages, one ahead. Each thread keeps the largest score of its rows so far
-//! and the sum of its exponentials; when a larger score comes, what is summed is scaled down (Milakov and Gimelshein, "Online
-//! normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022). Exponentials are powers of two, rounded to
-//! the type of the values for the second product; sums are `f32`.
+//! both right operands come by `cp.async` into two stages, one ahead. What is kept of a row is in [`softmax`](super::softmax).
+//! Weights are rounded to the type of the values for the second product; sums are `f32`.
 
 use super::matmul::{Core, Matmul, Place};
 use super::schedule::{Math, Pipeline, Schedule, Tile};
+use super::softmax::{Score, ScorePlaces, Seen, Weighed, packed, scaled};
 use super::stage::{Deal, Stager};
 use super::tensor_core::{Side, TensorCore};
 use super::{Along, Atom, Chip, Feature, Ints, Operand, SharedTile};
-use crate::text::{FloatCmp, IntCmp, Scalar, Ty, Val, Writer};
+use crate::text::{IntCmp, Ty, Val, Writer};
 
 /// Rows of a block, 16 for each warp.
 const ROWS: u32 = 64;
@@ -54,26 +53,6 @@ pub struct FlashPlace<'a> {
     pub width: Val,
     /// Whether a row whose weights are not numbers is zero.
     pub zero_rows: bool,
-}
-
-/// A score by its row and column (`i32`), from the sum of products.
-pub type Score<'a> = &'a mut dyn FnMut(&mut Writer, Val, Val, Val) -> Val;
-
-/// What a thread carries from one tile of columns to the next, for each of its two rows, and its sums.
-struct State {
-    largest: [Val; 2],
-    total: [Val; 2],
-    sums: Vec<Val>,
-}
-
-impl State {
-    fn of(vals: &[Val]) -> State {
-        State { largest: [vals[0], vals[1]], total: [vals[2], vals[3]], sums: vals[4..].to_vec() }
-    }
-
-    fn vals(self) -> Vec<Val> {
-        [self.largest.to_vec(), self.total.to_vec(), self.sums].concat()
-    }
 }
 
 impl Flash {
@@ -174,13 +153,16 @@ impl Flash {
         let left = dealt(w, place.left, self.left(), row, depth);
         let right = dealt(w, place.right, self.right(), zero, n);
         let values = dealt(w, place.values, self.values(), zero, n);
-        let rows = self.rows_of(w, row, m, thread);
-        let walk = Walk { flash: self, right, values, n, thread, rows };
+        let warp = w.over(thread, 32);
+        let near = w.times(warp, 16);
+        let first = w.addi(row, near);
+        let places = ScorePlaces::new(w, thread, first, [m, n.0]);
+        let walk = Walk { flash: self, right, values, n, thread, places };
         let shared = w.shared();
         left.copy_async(w, zero, shared);
         w.commit_copies();
-        let state = walk.run(w, shared, score);
-        let sums = self.normalized(w, state, n.0, zero_rows);
+        let (seen, sums) = walk.run(w, shared, score);
+        let sums = seen.normalized(w, &sums, n.0, zero_rows);
         let tile = self.product().tile;
         let (math, along) = (Math::Tensor(self.atom), [Along::K, self.along[2]]);
         let schedule = Schedule { math, tile, pipeline: Pipeline::Ring(2), along, lanes: self.lanes, slabs: 1 };
@@ -188,55 +170,10 @@ impl Flash {
         let place = Place { row, column: zero, m, n: width, k: n.0, k_whole: n.1 };
         matmul.finish_all(w, &Core::Tensor(self.product()), &sums, &place, finish);
     }
-
-    /// A thread's two rows, the last one in place of those behind it.
-    fn rows_of(&self, w: &mut Writer, row: Val, m: Val, thread: Val) -> [Val; 2] {
-        let (lane, warp) = (w.rest(thread, 32), w.over(thread, 32));
-        let (near, far) = (w.over(lane, 4), w.times(warp, 16));
-        let at = w.addi(near, far);
-        let (first, one) = (w.addi(row, at), w.num(1));
-        let last = w.subi(m, one);
-        [0, 8].map(|far| {
-            let far = w.num(far);
-            let row = w.addi(first, far);
-            w.minsi(row, last)
-        })
-    }
-
-    /// The sums over the totals of their rows.
-    fn normalized(&self, w: &mut Writer, state: State, n: Val, zero_rows: bool) -> Vec<Val> {
-        let one = w.float(Ty::F32, 1.0);
-        let zero = w.float(Ty::F32, 0.0);
-        let zero_columns = w.num(0);
-        let is_empty = w.cmpi(IntCmp::Eq, n, zero_columns);
-        let rows = state.total.map(|total| {
-            let total = of_row(w, total, Writer::addf);
-            let scale = w.divf(one, total);
-            // No score was above minus infinity, or one was no number.
-            let exists = w.cmpf(FloatCmp::Ogt, total, zero);
-            (scale, exists)
-        });
-        let sums = state.sums.iter().enumerate().map(|(at, sum)| {
-            let (scale, exists) = rows[at % 4 / 2];
-            let scaled = w.mulf(*sum, scale);
-            let scaled = if zero_rows { w.select(exists, scaled, zero) } else { scaled };
-            // A sum of no columns.
-            w.select(is_empty, zero, scaled)
-        });
-        sums.collect()
-    }
 }
 
 fn flipped(along: Along) -> Along {
     if along == Along::K { Along::Outer } else { Along::K }
-}
-
-/// Combines the values of the four lanes that share a row.
-fn of_row(w: &mut Writer, value: Val, with: fn(&mut Writer, Val, Val) -> Val) -> Val {
-    [1, 2].into_iter().fold(value, |sum, by| {
-        let other = w.shuffle_xor(sum, by);
-        with(w, sum, other)
-    })
 }
 
 /// The walk of a block over tiles of columns.
@@ -246,7 +183,7 @@ struct Walk<'a> {
     values: Stager<'a>,
     n: (Val, bool),
     thread: Val,
-    rows: [Val; 2],
+    places: ScorePlaces,
 }
 
 impl Walk<'_> {
@@ -257,7 +194,8 @@ impl Walk<'_> {
         self.values.copy_async(w, k, values);
     }
 
-    fn run(&self, w: &mut Writer, shared: Val, score: Score<'_>) -> State {
+    /// What was seen of each row, and the sums.
+    fn run(&self, w: &mut Writer, shared: Val, score: Score<'_>) -> (Seen, Vec<Val>) {
         let flash = self.flash;
         let (zero, one, size) = (w.num(0), w.num(1), w.num(flash.stage_bytes()));
         let ring = w.gep_const(shared, flash.left().bytes().into(), Ty::I8);
@@ -273,8 +211,8 @@ impl Walk<'_> {
         let bases = [scores.bases(w, self.thread), product.bases(w, self.thread)];
         // The left operand stays in registers, unless the sums need them.
         let resident = (flash.depths[0] <= 128).then(|| self.left_fragments(w, &scores, bases[0].a, shared));
-        let (low, none) = (w.float(Ty::F32, f64::NEG_INFINITY), w.float(Ty::F32, 0.0));
-        let inits = [vec![zero, low, low, none, none], vec![none; product.n_sums()]].concat();
+        let (nothing, none) = (Seen::none(w).vals(), w.float(Ty::F32, 0.0));
+        let inits = [&[zero][..], &nothing, &vec![none; product.n_sums()]].concat();
         let results = w.for_loop_rolled(zero, count, one, &inits, |w, tile, carried| {
             w.wait_copies(0);
             w.barrier();
@@ -290,16 +228,17 @@ impl Walk<'_> {
             let left = resident.clone().unwrap_or_else(|| self.left_fragments(w, &scores, bases[0].a, shared));
             let raw = self.multiply(w, &scores, &left, stage, bases[0].b, None);
             let column = w.times(tile, flash.columns);
-            let found = self.scores(w, &raw, column, score);
-            let (state, weights) = self.weigh(w, State::of(&carried[1..]), &found);
+            let found = self.places.scores(w, &raw, (column, self.n.1), score);
+            let Weighed { seen, weights, scales } = Seen::of(&carried[1..5]).weigh(w, &found);
+            let sums = scaled(w, &carried[5..], scales);
             let values = w.gep_const(stage, flash.right().bytes().into(), Ty::I8);
-            let packed = self.packed(w, &weights);
-            let sums = self.multiply(w, &product, &packed, values, bases[1].b, Some(&state.sums));
-            [vec![other], State { sums, ..state }.vals()].concat()
+            let packed = packed(w, &weights, Math::Tensor(flash.atom).operand());
+            let sums = self.multiply(w, &product, &packed, values, bases[1].b, Some(&sums));
+            [&[other][..], &seen.vals(), &sums].concat()
         });
         w.wait_copies(0);
         w.barrier();
-        State::of(&results[1..])
+        (Seen::of(&results[1..5]), results[5..].to_vec())
     }
 
     fn left_fragments(&self, w: &mut Writer, core: &TensorCore, base: Val, shared: Val) -> Vec<[Val; 4]> {
@@ -331,73 +270,4 @@ impl Walk<'_> {
         }
         sums
     }
-
-    /// The scores of a tile; those behind the last column are minus infinity.
-    fn scores(&self, w: &mut Writer, raw: &[Val], column: Val, score: Score<'_>) -> Vec<Val> {
-        let low = w.float(Ty::F32, f64::NEG_INFINITY);
-        let lane = w.rest(self.thread, 4);
-        let near = w.times(lane, 2);
-        let column = w.addi(column, near);
-        let one = w.num(1);
-        let last = w.subi(self.n.0, one);
-        let found = raw.iter().zip(0..).map(|(sum, at)| {
-            let far = w.num(at / 4 * 8 + at % 2);
-            let column = w.addi(column, far);
-            let row = self.rows[at as usize % 4 / 2];
-            if self.n.1 {
-                return score(w, row, column, *sum);
-            }
-            let existing = w.minsi(column, last);
-            let found = score(w, row, existing, *sum);
-            let exists = w.cmpi(IntCmp::Slt, column, self.n.0);
-            w.select(exists, found, low)
-        });
-        found.collect()
-    }
-
-    /// Exponentials of scores relative to the largest of their rows so far, and the state that knows them.
-    fn weigh(&self, w: &mut Writer, state: State, scores: &[Val]) -> (State, Vec<Val>) {
-        let to_bits = w.float(Ty::F32, std::f64::consts::LOG2_E);
-        let (low, none) = (w.float(Ty::F32, f64::NEG_INFINITY), w.float(Ty::F32, 0.0));
-        let mut weights = scores.to_vec();
-        let (mut largest, mut total, mut scales) = (state.largest, state.total, state.largest);
-        for row in 0..2 {
-            let own: Vec<usize> = (0..scores.len()).filter(|at| at % 4 / 2 == row).collect();
-            let most = own[1..].iter().fold(scores[own[0]], |most, at| w.maximumf(most, scores[*at]));
-            let most = of_row(w, most, Writer::maximumf);
-            largest[row] = w.maximumf(state.largest[row], most);
-            // A row without scores has none to compare with.
-            let is_empty = w.cmpf(FloatCmp::Oeq, largest[row], low);
-            let origin = w.select(is_empty, none, largest[row]);
-            let origin = w.mulf(origin, to_bits);
-            let origin = w.negf(origin);
-            let before = w.fma(state.largest[row], to_bits, origin);
-            scales[row] = exp2(w, before);
-            let mut sum = w.mulf(state.total[row], scales[row]);
-            for at in own {
-                let power = w.fma(scores[at], to_bits, origin);
-                weights[at] = exp2(w, power);
-                sum = w.addf(sum, weights[at]);
-            }
-            total[row] = sum;
-        }
-        let sums = state.sums.iter().enumerate().map(|(at, sum)| w.mulf(*sum, scales[at % 4 / 2])).collect();
-        (State { largest, total, sums }, weights)
-    }
-
-    /// Weights as fragments of a left operand: the places of sums and of operands agree.
-    fn packed(&self, w: &mut Writer, weights: &[Val]) -> Vec<[Val; 4]> {
-        let elem = Math::Tensor(self.flash.atom).operand();
-        let mut pair = |at: usize| {
-            let wide = w.vector_of(&weights[at..at + 2]);
-            let narrow = w.float_to_float(wide, elem);
-            w.llvm_bitcast(narrow, Scalar::I32.into())
-        };
-        (0..weights.len() / 8).map(|step| [0, 2, 4, 6].map(|at| pair(step * 8 + at))).collect()
-    }
-}
-
-/// Two to a power.
-fn exp2(w: &mut Writer, power: Val) -> Val {
-    w.op(Ty::F32, format_args!("llvm.call_intrinsic \"llvm.nvvm.ex2.approx.ftz.f\"({power}) : (f32) -> f32"))
 }

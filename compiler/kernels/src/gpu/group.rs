@@ -98,7 +98,7 @@ impl Ring {
 }
 
 /// Something that one thread of a warp does. Where the choice is the hardware's, ptxas knows that it is only one.
-fn once(w: &mut Writer, is_warp: Val, body: impl FnOnce(&mut Writer)) {
+pub(super) fn once(w: &mut Writer, is_warp: Val, body: impl FnOnce(&mut Writer)) {
     w.if_then(is_warp, |w| {
         let elected = w.elected();
         w.if_then(elected, body);
@@ -293,7 +293,7 @@ impl GroupMatmul {
         [i.add(row, down), i.add(far, near)]
     }
 
-    fn put_down(&self, w: &mut Writer, slab: Val, lane: Val, sums: &[Val]) {
+    pub(super) fn put_down(&self, w: &mut Writer, slab: Val, lane: Val, sums: &[Val]) {
         let tile = self.sum_tile();
         for (pair, sums) in (0..).zip(sums.chunks(2)) {
             let [row, column] = self.pair_place(w, lane, pair);
@@ -304,7 +304,7 @@ impl GroupMatmul {
         }
     }
 
-    fn take_up(
+    pub(super) fn take_up(
         &self,
         w: &mut Writer,
         slab: Val,

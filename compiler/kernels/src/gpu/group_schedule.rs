@@ -1,6 +1,6 @@
 //! Schedules of a product by warpgroups: one brings tiles, the others multiply.
 
-use super::wgmma::{GroupTile, ROWS};
+use super::wgmma::{GroupTile, ROW, ROWS};
 use super::{Along, Atom, Feature, Problem};
 
 /// Everything that is decided about a product by warpgroups.
@@ -37,16 +37,17 @@ impl GroupSchedule {
 
     /// Elements along `k` of a tile.
     pub fn k(&self) -> u32 {
-        self.tiles()[0].k()
+        self.tiles()[0].k
     }
 
     /// Elements along `k` and along the outer axis that one copy brings, of `A` and of `B`.
     pub fn boxes(&self) -> [[u32; 2]; 2] {
-        self.tiles().map(|tile| [tile.k(), tile.boxes()[0]])
+        self.tiles().map(|tile| tile.box_shape())
     }
 
     pub(crate) fn tiles(&self) -> [GroupTile; 2] {
-        let tile = |outer: u32, along: Along| GroupTile { atom: self.atom, along, outer };
+        let k = ROW / self.atom.bytes();
+        let tile = |outer: u32, along: Along| GroupTile { atom: self.atom, along, outer, k };
         [tile(self.m, self.along[0]), tile(self.n, self.along[1])]
     }
 

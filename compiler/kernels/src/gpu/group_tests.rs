@@ -46,11 +46,14 @@ fn schedules() -> Vec<GroupSchedule> {
 }
 
 /// Where tensor copies put an element of a tile, in bytes: rows of 128 bytes, permuted within each eight.
-fn copied(tile: &GroupTile, outer: u32, k: u32) -> u32 {
+pub(super) fn copied(tile: &GroupTile, outer: u32, k: u32) -> u32 {
     let bytes = tile.atom.bytes();
     let swizzle = Swizzle::new(3, 4, 3);
     match tile.along {
-        Along::K => swizzle.apply(&mut Plain, outer * ROW + k * bytes),
+        Along::K => {
+            let width = ROW / bytes;
+            k / width * tile.box_bytes() + swizzle.apply(&mut Plain, outer * ROW + k % width * bytes)
+        }
         Along::Outer => {
             let width = ROW / bytes;
             outer / width * tile.box_bytes() + swizzle.apply(&mut Plain, k * ROW + outer % width * bytes)
@@ -60,7 +63,7 @@ fn copied(tile: &GroupTile, outer: u32, k: u32) -> u32 {
 
 /// Where a product with the tile's descriptor reads, by the PTX ISA's canonical layouts for the 128-byte swizzle. The start is
 /// in units of 16 bytes.
-fn read(tile: &GroupTile, start: u32, outer: u32, k: u32) -> u32 {
+pub(super) fn read(tile: &GroupTile, start: u32, outer: u32, k: u32) -> u32 {
     let bytes = tile.atom.bytes();
     let field = |at: u32| (tile.descriptor() >> at & 0x3fff) as u32 * 16;
     let (leading, stride) = (field(16), field(32));
@@ -100,7 +103,7 @@ fn copies_of_a_stage_fill_it() {
     for schedule in schedules() {
         for (tile, [k, outer]) in schedule.tiles().into_iter().zip(schedule.boxes()) {
             let [width, n_boxes] = tile.boxes();
-            assert_eq!([k, outer], [tile.k(), width]);
+            assert_eq!([k, outer], [tile.k, width]);
             assert_eq!(k * width * tile.atom.bytes(), tile.box_bytes());
             assert_eq!(n_boxes * width, tile.outer);
             assert!(width <= 256 && tile.box_bytes().is_multiple_of(1024), "{tile:?}");

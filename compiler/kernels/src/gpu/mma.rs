@@ -43,6 +43,16 @@ impl Atom {
         }
     }
 
+    /// The type of operands, as far as they have one of this size.
+    pub(crate) fn elem(self) -> Scalar {
+        match self {
+            Atom::F16 => Scalar::F16,
+            Atom::Bf16 => Scalar::BF16,
+            Atom::Tf32 => Scalar::F32,
+            Atom::S8 | Atom::U8 => Scalar::I8,
+        }
+    }
+
     /// Elements of `k` of one step.
     pub fn k(self) -> u32 {
         32 / self.bytes()

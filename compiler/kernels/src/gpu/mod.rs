@@ -21,6 +21,10 @@ mod chip;
 mod epilogue;
 mod few;
 mod flash;
+mod flash_group;
+mod flash_group_schedule;
+#[cfg(test)]
+mod flash_group_tests;
 mod group;
 mod group_schedule;
 #[cfg(test)]
@@ -34,6 +38,7 @@ mod operand;
 mod rows;
 mod schedule;
 mod simt;
+mod softmax;
 mod stage;
 mod tensor_core;
 #[cfg(test)]
@@ -42,7 +47,9 @@ mod wgmma;
 
 pub use chip::{Chip, Feature};
 pub use few::{Few, FewPlace};
-pub use flash::{Flash, FlashPlace, Score};
+pub use flash::{Flash, FlashPlace};
+pub use flash_group::GroupFlashPlace;
+pub use flash_group_schedule::{FlashProblem, GroupFlash};
 pub use group::{GroupMatmul, GroupPlace};
 pub use group_schedule::GroupSchedule;
 pub use ints::{Ints, Plain};
@@ -51,4 +58,5 @@ pub use mma::Atom;
 pub use operand::{Along, Codes, Decoder, Gather, Operand, Piece, Source};
 pub use rows::Rows;
 pub use schedule::{Math, Pipeline, Problem, Schedule, Tile};
+pub use softmax::Score;
 pub use stage::{SharedTile, Stager};

@@ -26,10 +26,7 @@ impl Math {
     pub fn operand(self) -> Scalar {
         match self {
             Math::Fma(elem) => elem,
-            Math::Tensor(Atom::F16) => Scalar::F16,
-            Math::Tensor(Atom::Bf16) => Scalar::BF16,
-            Math::Tensor(Atom::Tf32) => Scalar::F32,
-            Math::Tensor(Atom::S8 | Atom::U8) => Scalar::I8,
+            Math::Tensor(atom) => atom.elem(),
         }
     }
 }

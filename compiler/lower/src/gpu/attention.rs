@@ -9,6 +9,7 @@
 //! permit other roundings.
 
 use super::Gpu;
+use super::attention_groups::Choice;
 use super::facts::divides;
 use super::operands::{Facts, Side, batch_of, dim32, facts, result_index};
 use crate::context::{Cx, Scope};
@@ -26,14 +27,22 @@ use tensor::{DType, Dim};
 /// Fewer rows are for the template of few rows, which splits columns among blocks.
 const FEW: i64 = 8;
 
+/// What every template of attention needs to know of a region.
+pub(super) struct Parts {
+    pub(super) scores: Contraction,
+    pub(super) product: Contraction,
+    /// The sum of products.
+    score: ValueId,
+    /// What follows.
+    pub(super) softmax: Softmax,
+    /// Neighbors of the result that are finished together.
+    pub(super) lanes: u32,
+}
+
 struct Attention {
-    scores: Contraction,
-    product: Contraction,
+    parts: Parts,
     flash: Flash,
     facts: [Facts; 3],
-    /// The sum of products, and what the softmax is of.
-    score: ValueId,
-    softmax: Softmax,
 }
 
 /// The recipe of an attention.
@@ -58,11 +67,22 @@ pub(crate) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + '
     let facts = [facts(cx, &scores, Side::A), facts(cx, &scores, Side::B), facts(cx, &product, Side::B)];
     let depth = |dim: &Dim| dim.as_const().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=256).contains(n));
     let (depths, along) = ([depth(&scores.k)?, depth(&product.n)?], facts.map(|facts| facts.along));
-    let flash = Flash::choose(gpu.chip, atom, depths, along, lanes(cx, &product))?;
+    let parts = Parts { lanes: lanes(cx, &product), scores, product, score: first.outputs[0], softmax };
+    let choice = Choice::of(cx, gpu, &parts, facts, atom, depths);
+    let n_groups = choice.as_ref().map_or(0, Choice::len);
+    if let Some(choice) = choice
+        && gpu.schedule.is_none_or(|place| place < n_groups)
+    {
+        return Some(Box::new(choice.recipe(parts, gpu.schedule)?));
+    }
+    if gpu.schedule.is_some_and(|place| place > n_groups) {
+        return None;
+    }
+    let flash = Flash::choose(gpu.chip, atom, depths, along, parts.lanes)?;
     if !flash.deals(facts.map(|facts| facts.piece)) {
         return None;
     }
-    Some(Box::new(Attention { scores, product, flash, facts, score: first.outputs[0], softmax }))
+    Some(Box::new(Attention { parts, flash, facts }))
 }
 
 /// The matrix instruction of a product whose sums are in `f32`.
@@ -86,11 +106,11 @@ fn lanes(cx: &Cx, product: &Contraction) -> u32 {
 }
 
 /// The softmax of rows.
-struct Softmax {
+pub(super) struct Softmax {
     /// What it is of.
     of: ValueId,
     /// Whether what is no number becomes zero.
-    zero_rows: bool,
+    pub(super) zero_rows: bool,
 }
 
 impl Softmax {
@@ -185,10 +205,38 @@ fn operand<'b>(
     }
 }
 
+impl Parts {
+    /// What the softmax is of, at a row and column.
+    pub(super) fn score(&self, cx: &Cx, w: &mut Writer, batch: &[Val], [row, column]: [Val; 2], sum: Val) -> Val {
+        let value = finish(w, sum, cx.ty(self.score).dtype);
+        cx.given.borrow_mut().insert(self.score, value);
+        let (row, column) = (w.extsi(row, Scalar::I64), w.extsi(column, Scalar::I64));
+        let idx: Vec<Idx> = batch.iter().copied().chain([row, column]).map(Idx::Uniform).collect();
+        cx.value(w, &mut Scope::new(1, None), self.softmax.of, &idx)
+    }
+
+    /// What follows the second product.
+    pub(super) fn finish(&self, cx: &Cx, w: &mut Writer, batch: &[Val], place: [Val; 2], sums: Val) {
+        let Some(anchor) = cx.anchor() else { return };
+        let sums = finish(w, sums, cx.ty(anchor.outputs[0]).dtype);
+        cx.given.borrow_mut().insert(anchor.outputs[0], sums);
+        let lanes = self.lanes;
+        let mut scope = Scope { aligned: Some(place[1]), ..Scope::new(lanes, None) };
+        let idx = result_index(cx, w, &self.product, batch, place, lanes);
+        let value = cx.value(w, &mut scope, cx.region.result, &idx);
+        cx.store(w, &scope, &idx, value);
+    }
+
+    /// Tiles of so many rows.
+    pub(super) fn row_tiles(&self, rows: u32) -> Dim {
+        self.scores.m.clone().ceil_div(i64::from(rows).into())
+    }
+}
+
 impl Attention {
     /// The operands and sizes of a block.
     fn place<'b>(&self, cx: &Cx, w: &mut Writer, batch: &[Val], row: Val) -> FlashPlace<'b> {
-        let (scores, product, flash) = (&self.scores, &self.product, &self.flash);
+        let (Parts { scores, product, softmax, .. }, flash) = (&self.parts, &self.flash);
         let left = operand(cx, w, batch, (scores, &scores.a), self.facts[0], &scores.m, flash.rows());
         let mut right = operand(cx, w, batch, (scores, &scores.b), self.facts[1], &scores.k, flash.depths[0]);
         // The walk is along the columns of the scores.
@@ -206,39 +254,14 @@ impl Attention {
             n: (dim32(cx, w, &scores.n), divides(flash.columns, &scores.n)),
             depth: (dim32(cx, w, &scores.k), divides(flash.depths[0], &scores.k)),
             width: dim32(cx, w, &product.n),
-            zero_rows: self.softmax.zero_rows,
+            zero_rows: softmax.zero_rows,
         }
-    }
-
-    /// What the softmax is of, at a row and column.
-    fn score(&self, cx: &Cx, w: &mut Writer, batch: &[Val], [row, column]: [Val; 2], sum: Val) -> Val {
-        let value = finish(w, sum, cx.ty(self.score).dtype);
-        cx.given.borrow_mut().insert(self.score, value);
-        let (row, column) = (w.extsi(row, Scalar::I64), w.extsi(column, Scalar::I64));
-        let idx: Vec<Idx> = batch.iter().copied().chain([row, column]).map(Idx::Uniform).collect();
-        cx.value(w, &mut Scope::new(1, None), self.softmax.of, &idx)
-    }
-
-    /// What follows the second product.
-    fn finish(&self, cx: &Cx, w: &mut Writer, batch: &[Val], place: [Val; 2], sums: Val) {
-        let Some(anchor) = cx.anchor() else { return };
-        let sums = finish(w, sums, cx.ty(anchor.outputs[0]).dtype);
-        cx.given.borrow_mut().insert(anchor.outputs[0], sums);
-        let lanes = self.flash.lanes;
-        let mut scope = Scope { aligned: Some(place[1]), ..Scope::new(lanes, None) };
-        let idx = result_index(cx, w, &self.product, batch, place, lanes);
-        let value = cx.value(w, &mut scope, cx.region.result, &idx);
-        cx.store(w, &scope, &idx, value);
-    }
-
-    fn row_tiles(&self) -> Dim {
-        self.scores.m.clone().ceil_div(i64::from(self.flash.rows()).into())
     }
 }
 
 impl Recipe for Attention {
     fn tasks(&self) -> Dim {
-        self.product.batch.iter().fold(self.row_tiles(), |a, b| a * b.clone())
+        self.parts.product.batch.iter().fold(self.parts.row_tiles(self.flash.rows()), |a, b| a * b.clone())
     }
 
     fn template(&self) -> String {
@@ -251,13 +274,13 @@ impl Recipe for Attention {
     }
 
     fn task(&self, cx: &Cx, w: &mut Writer, task: Val, _scratch: Option<Val>) {
-        let tiles = dim32(cx, w, &self.row_tiles());
+        let tiles = dim32(cx, w, &self.parts.row_tiles(self.flash.rows()));
         let (matrix, tile) = (w.divui(task, tiles), w.remui(task, tiles));
-        let batch = batch_of(cx, w, &self.product, matrix);
+        let batch = batch_of(cx, w, &self.parts.product, matrix);
         let row = w.times(tile, self.flash.rows());
         let place = self.place(cx, w, &batch, row);
-        let mut score = |w: &mut Writer, row, column, sum| self.score(cx, w, &batch, [row, column], sum);
-        let mut finish = |w: &mut Writer, row, column, sums| self.finish(cx, w, &batch, [row, column], sums);
+        let mut score = |w: &mut Writer, row, column, sum| self.parts.score(cx, w, &batch, [row, column], sum);
+        let mut finish = |w: &mut Writer, row, column, sums| self.parts.finish(cx, w, &batch, [row, column], sums);
         self.flash.write(w, place, &mut score, &mut finish);
     }
 }

@@ -4,6 +4,7 @@
 //! that does is used. What none takes is computed element by element, one for each thread.
 
 pub(crate) mod attention;
+mod attention_groups;
 mod blocks;
 mod codes;
 mod facts;
