@@ -47,6 +47,8 @@ pub struct FlashPlace<'a> {
     pub m: Val,
     /// Columns of the scores, and whether they are a multiple of the tile's.
     pub n: (Val, bool),
+    /// The first tile of columns and the one behind the last.
+    pub tiles: [Val; 2],
     /// What scores sum over, and whether it fills the tile.
     pub depth: (Val, bool),
     /// Columns of the result.
@@ -143,7 +145,7 @@ impl Flash {
         finish: &mut dyn FnMut(&mut Writer, Val, Val, Val),
     ) {
         let thread = w.thread();
-        let FlashPlace { row, m, n, depth, width, zero_rows, .. } = place;
+        let FlashPlace { row, m, n, tiles, depth, width, zero_rows, .. } = place;
         let dealt = |w: &mut Writer, operand, tile: SharedTile, outer: Val, k: (Val, bool)| {
             let Operand { piece, .. } = operand;
             let deal = self.deal(&tile, piece).expect("the tiling fits the operands");
@@ -157,7 +159,7 @@ impl Flash {
         let near = w.times(warp, 16);
         let first = w.addi(row, near);
         let places = ScorePlaces::new(w, thread, first, [m, n.0]);
-        let walk = Walk { flash: self, right, values, n, thread, places };
+        let walk = Walk { flash: self, right, values, n, tiles, thread, places };
         let shared = w.shared();
         left.copy_async(w, zero, shared);
         w.commit_copies();
@@ -182,6 +184,7 @@ struct Walk<'a> {
     right: Stager<'a>,
     values: Stager<'a>,
     n: (Val, bool),
+    tiles: [Val; 2],
     thread: Val,
     places: ScorePlaces,
 }
@@ -199,11 +202,9 @@ impl Walk<'_> {
         let flash = self.flash;
         let (zero, one, size) = (w.num(0), w.num(1), w.num(flash.stage_bytes()));
         let ring = w.gep_const(shared, flash.left().bytes().into(), Ty::I8);
-        let rounding = w.num(flash.columns - 1);
-        let rounded = w.addi(self.n.0, rounding);
-        let count = w.over(rounded, flash.columns);
-        let exists = w.cmpi(IntCmp::Slt, zero, count);
-        w.if_then(exists, |w| self.copy(w, zero, ring));
+        let [first, end] = self.tiles;
+        let exists = w.cmpi(IntCmp::Slt, first, end);
+        w.if_then(exists, |w| self.copy(w, first, ring));
         w.commit_copies();
         w.wait_copies(1);
         w.barrier();
@@ -213,12 +214,12 @@ impl Walk<'_> {
         let resident = (flash.depths[0] <= 128).then(|| self.left_fragments(w, &scores, bases[0].a, shared));
         let (nothing, none) = (Seen::none(w).vals(), w.float(Ty::F32, 0.0));
         let inits = [&[zero][..], &nothing, &vec![none; product.n_sums()]].concat();
-        let results = w.for_loop_rolled(zero, count, one, &inits, |w, tile, carried| {
+        let results = w.for_loop_rolled(first, end, one, &inits, |w, tile, carried| {
             w.wait_copies(0);
             w.barrier();
             let next = w.addi(tile, one);
             let other = w.subi(size, carried[0]);
-            let exists = w.cmpi(IntCmp::Slt, next, count);
+            let exists = w.cmpi(IntCmp::Slt, next, end);
             w.if_then(exists, |w| {
                 let to = w.shared_at(ring, other);
                 self.copy(w, next, to);

@@ -37,7 +37,7 @@ pub struct FlashProblem {
     pub along: [Along; 3],
     /// Neighboring elements of the result that may be finished together.
     pub lanes: u32,
-    /// Tensors in memory that a score is computed from, beyond the operands: addresses want registers.
+    /// Tensors in memory that a score is computed from, beyond the operands: addresses want registers. Positions count, too.
     pub reads: u32,
 }
 

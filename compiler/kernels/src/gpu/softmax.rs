@@ -117,6 +117,7 @@ impl Seen {
             // A row without scores has none to compare with.
             let is_empty = w.cmpf(FloatCmp::Oeq, largest[row], low);
             let origin = w.select(is_empty, none, largest[row]);
+            let to_bits = self.factor(w, origin, to_bits);
             let origin = w.mulf(origin, to_bits);
             let origin = w.negf(origin);
             let before = w.fma(self.largest[row], to_bits, origin);
@@ -130,6 +131,17 @@ impl Seen {
             total[row] = sum;
         }
         Weighed { seen: Seen { largest, total }, weights, scales }
+    }
+
+    /// What differences of scores are multiplied with before `exp2`: `to_bits`, unless that would overflow. Where the largest
+    /// score is so far from zero, as in a row that a finite number hides, others are equal or below by more than 2^100, and any
+    /// factor says which.
+    fn factor(self, w: &mut Writer, largest: Val, to_bits: Val) -> Val {
+        let (far, half) = (w.float(Ty::F32, 2f64.powi(126)), w.float(Ty::F32, 0.5));
+        let opposite = w.negf(largest);
+        let size = w.maximumf(largest, opposite);
+        let is_far = w.cmpf(FloatCmp::Ogt, size, far);
+        w.select(is_far, half, to_bits)
     }
 
     /// Sums over the totals of their rows. `n` are the columns of the matrix; rows whose total is not positive become zero

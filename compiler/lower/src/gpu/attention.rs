@@ -12,6 +12,7 @@ use super::Gpu;
 use super::attention_groups::Choice;
 use super::facts::divides;
 use super::operands::{Facts, Side, batch_of, dim32, facts, result_index};
+use super::span::Span;
 use crate::context::{Cx, Scope};
 use crate::contraction::{Contraction, Matrix};
 use crate::index::Idx;
@@ -35,6 +36,8 @@ pub(super) struct Parts {
     score: ValueId,
     /// What follows.
     pub(super) softmax: Softmax,
+    /// What masks leave of the scores.
+    span: Option<Span>,
     /// Neighbors of the result that are finished together.
     pub(super) lanes: u32,
 }
@@ -67,7 +70,8 @@ pub(crate) fn choose<'a>(cx: &mut Cx<'a>, gpu: Gpu) -> Option<Box<dyn Recipe + '
     let facts = [facts(cx, &scores, Side::A), facts(cx, &scores, Side::B), facts(cx, &product, Side::B)];
     let depth = |dim: &Dim| dim.as_const().and_then(|n| u32::try_from(n).ok()).filter(|n| (1..=256).contains(n));
     let (depths, along) = ([depth(&scores.k)?, depth(&product.n)?], facts.map(|facts| facts.along));
-    let parts = Parts { lanes: lanes(cx, &product), scores, product, score: first.outputs[0], softmax };
+    let span = Span::of(cx, softmax.of);
+    let parts = Parts { span, lanes: lanes(cx, &product), scores, product, score: first.outputs[0], softmax };
     let choice = Choice::of(cx, gpu, &parts, facts, atom, depths);
     let n_groups = choice.as_ref().map_or(0, Choice::len);
     if let Some(choice) = choice
@@ -227,6 +231,51 @@ impl Parts {
         cx.store(w, &scope, &idx, value);
     }
 
+    /// The first tile of so many columns that some of the rows from `row` on may see, and the one behind the last.
+    pub(super) fn tiles(
+        &self,
+        cx: &Cx,
+        w: &mut Writer,
+        batch: &[Val],
+        row: Val,
+        [rows, columns]: [u32; 2],
+    ) -> [Val; 2] {
+        let Some(span) = &self.span else {
+            let count = self.scores.n.clone().ceil_div(i64::from(columns).into());
+            return [w.num(0), dim32(cx, w, &count)];
+        };
+        let (m, n) = (cx.dim(w, &self.scores.m), cx.dim(w, &self.scores.n));
+        let (row, more) = (w.extsi(row, Scalar::I64), w.i64(i64::from(rows) - 1));
+        let last = w.addi(row, more);
+        let (one, rounding) = (w.i64(1), w.num(columns - 1));
+        let end = w.subi(m, one);
+        let last = w.minsi(last, end);
+        let [low, high] = span.columns(cx, w, batch, [row, last], n);
+        let high = w.addi(high, rounding);
+        [w.over(low, columns), w.over(high, columns)]
+    }
+
+    /// Whether each tile of rows certainly sees a column.
+    pub(super) fn sees_all(&self) -> bool {
+        self.span.is_none() && self.scores.n.as_const().is_some_and(|n| n > 0)
+    }
+
+    /// The tile of rows that a block takes, of so many. Blocks begin in the order of their numbers: those with the most work
+    /// are first.
+    pub(super) fn row_tile(&self, w: &mut Writer, number: Val, count: Val) -> Val {
+        if !self.span.as_ref().is_some_and(Span::grows) {
+            return number;
+        }
+        let one = w.num(1);
+        let last = w.subi(count, one);
+        w.subi(last, number)
+    }
+
+    /// What reports say of the columns that a block walks over.
+    pub(super) fn walked(&self) -> &'static str {
+        if self.span.is_some() { ", columns by rows" } else { "" }
+    }
+
     /// Tiles of so many rows.
     pub(super) fn row_tiles(&self, rows: u32) -> Dim {
         self.scores.m.clone().ceil_div(i64::from(rows).into())
@@ -254,6 +303,7 @@ impl Attention {
             n: (dim32(cx, w, &scores.n), divides(flash.columns, &scores.n)),
             depth: (dim32(cx, w, &scores.k), divides(flash.depths[0], &scores.k)),
             width: dim32(cx, w, &product.n),
+            tiles: self.parts.tiles(cx, w, batch, row, [flash.rows(), flash.columns]),
             zero_rows: softmax.zero_rows,
         }
     }
@@ -266,7 +316,7 @@ impl Recipe for Attention {
 
     fn template(&self) -> String {
         let [q, k, v] = self.facts.map(|facts| facts.piece);
-        format!("attention {}, pieces of {q}, {k} and {v} bytes", self.flash.name())
+        format!("attention {}, pieces of {q}, {k} and {v} bytes{}", self.flash.name(), self.parts.walked())
     }
 
     fn block(&self) -> Option<Block> {
@@ -277,6 +327,7 @@ impl Recipe for Attention {
         let tiles = dim32(cx, w, &self.parts.row_tiles(self.flash.rows()));
         let (matrix, tile) = (w.divui(task, tiles), w.remui(task, tiles));
         let batch = batch_of(cx, w, &self.parts.product, matrix);
+        let tile = self.parts.row_tile(w, tile, tiles);
         let row = w.times(tile, self.flash.rows());
         let place = self.place(cx, w, &batch, row);
         let mut score = |w: &mut Writer, row, column, sum| self.parts.score(cx, w, &batch, [row, column], sum);

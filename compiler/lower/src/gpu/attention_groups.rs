@@ -11,8 +11,10 @@ use super::maps::{self, Mapped, mapped};
 use super::operands::{Facts, Side, batch_of, dim32};
 use crate::context::Cx;
 use crate::kernel::{Block, Recipe, TensorMap};
+use graph::Node;
 use kernels::gpu::{Atom, FlashProblem, GroupFlash, GroupFlashPlace, Ints};
 use kernels::text::{Scalar, Val, Writer};
+use ops::Op;
 use tensor::Dim;
 
 /// What an unknown size is taken for when a schedule is chosen.
@@ -54,6 +56,7 @@ impl Choice {
         let in_memory = cx.region.leaves.iter().filter(|leaf| !own.contains(leaf) && cx.literal(**leaf).is_none());
         // What is one element is read before the loop.
         let reads = in_memory.filter(|leaf| cx.ty(**leaf).num_elements() != Dim::from(1)).count() as u32;
+        let reads = reads + positions(cx);
         let problem = FlashProblem { chip: gpu.chip, atom, sizes, depths, along, lanes: *lanes, reads };
         let described = operands.iter().all(|operand| maps::is_argument(cx, &operand.map));
         (described && !problem.group_space().is_empty()).then_some(Choice { problem, operands })
@@ -82,13 +85,12 @@ impl GroupAttention {
     /// The sizes of a block and where it is.
     fn place(&self, cx: &Cx, w: &mut Writer, batch: &[Val], row: Val) -> GroupFlashPlace {
         let Parts { scores, product, softmax, .. } = &self.parts;
-        let column_tiles = scores.n.clone().ceil_div(i64::from(self.flash.columns).into());
         GroupFlashPlace {
             row,
             m: dim32(cx, w, &scores.m),
             n: (dim32(cx, w, &scores.n), divides(self.flash.columns, &scores.n)),
-            tiles: [w.num(0), dim32(cx, w, &column_tiles)],
-            has_tiles: scores.n.as_const().is_some_and(|n| n > 0),
+            tiles: self.parts.tiles(cx, w, batch, row, [self.flash.rows(), self.flash.columns]),
+            has_tiles: self.parts.sees_all(),
             width: dim32(cx, w, &product.n),
             zero_rows: softmax.zero_rows,
             matrix: [0, 1, 2].map(|side: usize| {
@@ -105,7 +107,7 @@ impl Recipe for GroupAttention {
     }
 
     fn template(&self) -> String {
-        format!("attention {}", self.flash.name())
+        format!("attention {}{}", self.flash.name(), self.parts.walked())
     }
 
     fn block(&self) -> Option<Block> {
@@ -121,6 +123,7 @@ impl Recipe for GroupAttention {
         let tiles = dim32(cx, w, &self.row_tiles());
         let (matrix, tile) = (w.divui(task, tiles), w.remui(task, tiles));
         let batch = batch_of(cx, w, &self.parts.product, matrix);
+        let tile = self.parts.row_tile(w, tile, tiles);
         let row = w.times(tile, self.flash.rows());
         let place = self.place(cx, w, &batch, row);
         let maps = [cx.maps[0], cx.maps[1], cx.maps[2]];
@@ -128,4 +131,12 @@ impl Recipe for GroupAttention {
         let mut finish = |w: &mut Writer, row, column, sums| self.parts.finish(cx, w, &batch, [row, column], sums);
         self.flash.write(w, maps, &place, &mut score, &mut finish);
     }
+}
+
+/// What positions in scores cost, in units of addresses: them, and each comparison of integers. Found with ptxas.
+fn positions(cx: &Cx) -> u32 {
+    let nodes = || cx.region.members.iter().map(|idx| &cx.graph.nodes[*idx]);
+    let compares = |node: &&Node| matches!(node.op, Op::Compare(_)) && cx.ty(node.inputs[0]).dtype.is_signed_int();
+    let are_used = nodes().any(|node| matches!(node.op, Op::Iota(_)));
+    u32::from(are_used) + nodes().filter(compares).count() as u32
 }

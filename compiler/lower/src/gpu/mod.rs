@@ -9,11 +9,13 @@ mod blocks;
 mod codes;
 mod facts;
 mod few;
+mod form;
 mod groups;
 mod maps;
 mod operands;
 mod product;
 mod rows;
+mod span;
 mod windows;
 
 pub(crate) use facts::element_lanes;

@@ -231,3 +231,111 @@ fn attention_without_a_fence_an_arrival_or_a_wait_is_found() {
         );
     }
 }
+
+/// What hides scores by positions, as lines that make `%x` of `%f`. `condition` makes `%c`, which holds where a score counts.
+fn masked(condition: &str, way: &str) -> String {
+    // What nobody uses would be a kernel of its own.
+    let rows = if condition.contains("%i") { "%i = iota {dtype = i64, shape = [FULL], axis = ROW}" } else { "" };
+    format!(
+        "{rows}
+  %j = iota {{dtype = i64, shape = [FULL], axis = COLUMN}}
+  {condition}
+  %low = constant {{value = f32[] [LOW]}}
+  %lb = broadcast %low {{shape = [FULL]}}
+  {way}"
+    )
+}
+
+const CHOSEN: &str = "%x = select %c, %f, %lb";
+const NOT_CHOSEN: &str = "%d = not %c\n  %x = select %d, %lb, %f";
+const SUMMED: &str = "%nothing = constant {value = f32[] [0.0]}
+  %nb = broadcast %nothing {shape = [FULL]}
+  %e0 = select %c, %nb, %lb\n  %x = add %e0, %f";
+const CAUSAL: &str = "%c = le %j, %i";
+/// Later keys than queries, as with a past.
+const BEHIND: &str = "%past = constant {value = i64[] [61]}
+  %pb = broadcast %past {shape = [FULL]}
+  %ip = add %i, %pb
+  %c = ge %ip, %j";
+const WINDOW: &str = "%wide = constant {value = i64[] [40]}
+  %wb = broadcast %wide {shape = [FULL]}
+  %far = sub %i, %j
+  %zero0 = constant {value = i64[] [0]}
+  %zb = broadcast %zero0 {shape = [FULL]}
+  %near = lt %far, %wb
+  %after = ge %far, %zb
+  %c = and %near, %after";
+/// Lengths of the matrices of a batch, which are data.
+const LENGTHS: &str = "%len = reshape %lengths {shape = [2, 1, 1]}
+  %lnb = broadcast %len {shape = [FULL]}
+  %c = lt %j, %lnb";
+
+/// An attention with such a mask.
+fn hidden([m, n]: [&str; 2], outer: &str, condition: &str, way: &str, low: &str, zero_rows: bool) -> Case {
+    let n_outer = outer.split(',').count();
+    let mask = masked(condition, way).replace("LOW", low);
+    let mask = mask.replace("ROW", &n_outer.to_string()).replace("COLUMN", &(n_outer + 1).to_string());
+    let more = if condition.contains("%lengths") { ", %lengths: i64[2]" } else { "" };
+    attention("f16", outer, [m, n, "64", "64"], ["", more], &mask, zero_rows)
+}
+
+fn hiding() -> Vec<Case> {
+    vec![
+        hidden(["130", "150"], "2", CAUSAL, CHOSEN, "-inf", false),
+        hidden(["130", "191"], "1", BEHIND, NOT_CHOSEN, "-inf", false),
+        hidden(["200", "200"], "1", WINDOW, SUMMED, "-inf", false),
+        // Sizes that a run brings, and more rows than columns.
+        hidden(["N", "M"], "B", CAUSAL, CHOSEN, "-inf", false),
+        // Rows behind the last key that is near enough see nothing, and all weights are equal.
+        hidden(["200", "70"], "1", WINDOW, CHOSEN, "-3.0e38", false),
+        // Lengths are -8 to 8: one of them is below zero, and rows without a weight are zeros.
+        hidden(["70", "130"], "2", LENGTHS, CHOSEN, "-inf", true),
+    ]
+}
+
+#[test]
+fn hidden_columns_do_not_count() {
+    assert_eq!(check_attentions("sm_80", 80, hiding(), false, "mma"), 6);
+    assert!(check_attentions("sm_90a", 90, hiding(), false, "wgmma") >= 12);
+}
+
+/// Megabytes that the last run of an engine read.
+fn read(case: &Case, target: &str, word: &str) -> f64 {
+    let target: PtxTarget = target.parse().unwrap();
+    let graph = graph::parse(&case.text, "t.graph").unwrap_or_else(|error| panic!("{error}\n{}", case.text));
+    let mut kernels = (0..).map_while(|place| kernel(&graph, gpu(&target, false, place)));
+    let kernel = kernels.find(|kernel| kernel.template.contains(word)).expect("there is one");
+    let ptx = codegen::ptx(&mlir::Session::new(), Source { name: "k", text: &kernel.text }, &target).unwrap();
+    let sim = Sim::new(target.sm(), ptx_sim::Options { sanitize: true, ..Default::default() });
+    let engine = Engine::from_artifact(Arc::new(artifact(&graph, &kernel, &target, &ptx)), &sim).unwrap();
+    engine.run(&inputs(&graph)).unwrap();
+    let line = engine.device_report().pop().unwrap();
+    let read = line.split(", ").find_map(|part| part.strip_suffix(" MB read")).unwrap_or_else(|| panic!("{line}"));
+    read.parse().unwrap()
+}
+
+/// Of keys and values only the tiles are read that some row of the block sees: 64 rows by 64 columns, or by 128.
+#[test]
+fn tiles_that_are_hidden_are_not_read() {
+    let case = |condition, low| hidden(["512", "512"], "1", condition, CHOSEN, low, false);
+    let all = attention("f16", "1", ["512", "512", "64", "64"], ["", ""], NO_MASK, false);
+    // On `sm_80` the scale is read for each tile, by 128 threads.
+    let targets = [("sm_80", "mma", 64, 128 * 4), ("sm_90a", "64x128, depths 64 and 64, 1 consumer", 128, 0)];
+    for (target, word, columns, scale) in targets {
+        let tile = f64::from(columns * 2 * 64 * 2 + scale) / 1e6;
+        let whole = read(&all, target, word);
+        let rows = 512 / 64;
+        let spared = |seen: fn(u32, u32, u32) -> bool| {
+            let of_row =
+                |row: u32| (0..512 / columns).filter(|at| !seen(row * 64, at * columns, (at + 1) * columns)).count();
+            (0..rows).map(of_row).sum::<usize>() as f64 * tile
+        };
+        let check = |condition, low, spared: f64| {
+            let found = whole - read(&case(condition, low), target, word);
+            assert!(spared >= 0.0 && (found - spared).abs() < 0.002, "{target}: {condition}: {found}, not {spared}");
+        };
+        check(CAUSAL, "-inf", spared(|row, column, _| column < row + 64));
+        check(WINDOW, "-inf", spared(|row, column, end| column < row + 64 && end + 39 > row));
+        check(CAUSAL, "-1.0e9", 0.0);
+    }
+}
